@@ -151,6 +151,13 @@ impl VersionPages {
         self
     }
 
+    /// Those whose keys come after `key`, which need not be there.
+    #[must_use]
+    pub fn starting_after(mut self, key: &str) -> Self {
+        self.next = Next::After((key.to_owned(), None));
+        self
+    }
+
     /// The next page, of each key the newest first; none after the last.
     ///
     /// # Errors

@@ -52,7 +52,7 @@ pub use backlog::{
 };
 pub use batch::{
     BatchError, BatchJob, BatchOptions, BatchPlan, JobControl, JobState, Jobs, follow, plan_batch,
-    submit, unfinished_jobs,
+    record_copies, submit, unfinished_jobs,
 };
 pub use bucket::{Bucket, BucketIdentity, Pages};
 pub use compare::{

@@ -1,6 +1,7 @@
 //! Flags of `sync` about S3 Batch Operations.
 
 use clap::{Args, ValueEnum};
+use dr::objects::ManifestUrl;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EngineArg {
@@ -19,6 +20,9 @@ pub(crate) struct BatchArgs {
     /// The role that S3 takes on for a job
     #[arg(long, value_name = "ARN", required_if_eq("engine", "batch"), value_parser = role)]
     pub(crate) role_arn: Option<String>,
+    /// manifest.json of the source's S3 Inventory: the list of the job, instead of one that is written from the plan
+    #[arg(long, value_name = "S3URL", requires = "role_arn")]
+    pub(crate) inventory: Option<ManifestUrl>,
     /// Jobs of a higher priority run first
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) priority: i32,

@@ -1,18 +1,20 @@
 //! `sync --engine batch`, and `sync --job`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use dr::objects::{
-    Approved, BatchError, BatchJob, BatchOptions, BatchPlan, JobControl, Jobs, Plan, follow,
-    plan_batch, submit,
+    Approved, BatchError, BatchJob, BatchOptions, BatchPlan, Inventory, InventoryError, JobControl,
+    Jobs, JournalError, JournalKey, Plan, Run, S3Location, Tally, follow, plan_batch,
+    record_copies, replay, submit,
 };
 use report::{Document, Report};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::carry_out::{Route, exit};
+use super::carry_out::{Route, exit, scratch};
 use super::connect::{self, BucketClients};
 use super::errors;
 use crate::args::SyncArgs;
@@ -28,6 +30,8 @@ struct Outcome {
     run: Option<String>,
     /// Null when no job was made.
     jobs: Option<Jobs>,
+    /// Copies that later runs know for the same; null when not all jobs are complete.
+    recorded: Option<Tally>,
 }
 
 impl Report for Outcome {
@@ -52,6 +56,12 @@ async fn options(args: &SyncArgs, pair: &BucketClients) -> Result<BatchOptions, 
         kms_key: args.kms_key.clone(),
         journals: pair.journals.clone(),
         journal_key: connect::journal_key(args.apply.written.journal_key.as_ref())?,
+        inventory: args.batch.inventory.as_ref().map(|url| Inventory {
+            // S3 publishes the inventory of a bucket in the bucket's region.
+            bucket: pair.source.beside(S3Location::whole(url.bucket.clone())),
+            manifest: url.key.clone(),
+            lists: Some(pair.source.location().bucket.clone()),
+        }),
     })
 }
 
@@ -70,6 +80,7 @@ pub(super) async fn run(
         batch: plan_batch(&approved).map_err(failure)?,
         run: None,
         jobs: None,
+        recorded: None,
     };
     let nothing = outcome.batch.jobs.is_empty() || args.dry_run;
     if nothing || global.output == OutputFormat::Table {
@@ -91,7 +102,12 @@ pub(super) async fn run(
         .map_err(failure)?;
     let jobs = outcome.batch.jobs.iter();
     let ids: Vec<String> = jobs.filter_map(|job| job.id.clone()).collect();
-    outcome.jobs = Some(watch_jobs(args, pair, &options.control, &ids, stop.clone()).await?);
+    let jobs = watch_jobs(args, pair, &options.control, &ids, stop.clone()).await?;
+    if end(&jobs) == Exit::Fine {
+        outcome.recorded =
+            record(&run, pair, &options.control, &options.journal_key, folders).await;
+    }
+    outcome.jobs = Some(jobs);
     outcome.run = Some(run.run);
     cli::print(global, &outcome)?;
     Ok(if *stop.borrow() {
@@ -126,11 +142,77 @@ pub(super) async fn resume(
     let control = connect::job_control(&pair.env, &pair.destination).await?;
     let jobs = watch_jobs(args, pair, &control, &args.batch.job, stop.clone()).await?;
     cli::print(global, &jobs)?;
+    if end(&jobs) == Exit::Fine {
+        record_earlier(args, pair, &control, &jobs).await?;
+    }
     Ok(if *stop.borrow() {
         Exit::Interrupted
     } else {
         end(&jobs)
     })
+}
+
+/// Writes down what the jobs of a run have copied. That it cannot be takes nothing from what they did.
+async fn record(
+    run: &Run,
+    pair: &BucketClients,
+    control: &JobControl,
+    key: &JournalKey,
+    folders: (&Path, &Path),
+) -> Option<Tally> {
+    let between = (&pair.source, &pair.destination);
+    let journals = (pair.journals.as_ref(), key);
+    match record_copies(run, between, folders, journals, control).await {
+        Ok(recorded) => recorded,
+        Err(error) => {
+            let error = anyhow::Error::new(error);
+            cli::note(&format!(
+                "what the jobs of run {} have copied is not written down, and what neither ETags nor checksums prove will be \
+                 copied again: {error:#}",
+                run.run
+            ));
+            None
+        }
+    }
+}
+
+/// The same for jobs that earlier runs have made.
+async fn record_earlier(
+    args: &SyncArgs,
+    pair: &BucketClients,
+    control: &JobControl,
+    jobs: &Jobs,
+) -> Result<(), Failure> {
+    let runs = connect::runs(args.apply.written.runs.as_ref())?;
+    let key = connect::journal_key(args.apply.written.journal_key.as_ref())?;
+    let names: BTreeSet<&String> = jobs.0.iter().filter_map(|job| job.run.as_ref()).collect();
+    for name in names {
+        let directory = scratch(&runs)?;
+        let (journals, bucket) = (pair.journals.as_ref(), &pair.destination);
+        let replayed = replay(&runs, bucket, journals, name, &key, directory.path()).await;
+        let begun = match replayed {
+            Ok(replayed) => replayed.begun().cloned(),
+            Err(JournalError::Absent { .. }) => None,
+            Err(error) => return Err(errors::journal("read the journal", error)),
+        };
+        let Some(begun) = begun else {
+            cli::note(&format!(
+                "there is no journal of run {name}, which made the jobs"
+            ));
+            continue;
+        };
+        if begun.source != pair.source.location().to_string() {
+            continue;
+        }
+        let folders = (runs.as_path(), directory.path());
+        if let Some(recorded) = record(&begun, pair, control, &key, folders).await {
+            let objects = recorded.objects;
+            cli::note(&format!(
+                "{objects} copies of run {name} are known for the same"
+            ));
+        }
+    }
+    Ok(())
 }
 
 async fn watch_jobs(
@@ -179,6 +261,14 @@ fn failure(error: BatchError) -> Failure {
     match error {
         BatchError::Call(error) => Failure::aws("run a batch job", error),
         BatchError::Journal(error) => errors::journal("keep the journal", error),
+        error @ (BatchError::Classes { .. }
+        | BatchError::Inventory(
+            InventoryError::NotPlanned { .. } | InventoryError::Unusable { .. },
+        )) => Failure::new(
+            Exit::Usage,
+            anyhow::Error::new(error).context("failed to make a job by the inventory"),
+        )
+        .hint("leave --inventory out: manifests are then written from the plan"),
         error @ BatchError::Folders { .. } => Failure::new(
             Exit::Usage,
             anyhow::Error::new(error).context("failed to plan"),

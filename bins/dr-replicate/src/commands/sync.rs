@@ -177,6 +177,10 @@ fn check_arguments(args: &SyncArgs, pair: &BucketClients) -> Result<(), Failure>
         return Err(Failure::new(Exit::Usage, error)
             .hint("let the job copy, then run `sync --delete` without --engine batch"));
     }
+    if args.batch.inventory.is_some() && args.batch.engine != EngineArg::Batch {
+        let error = anyhow!("failed to copy by an inventory without a batch job");
+        return Err(Failure::new(Exit::Usage, error).hint("give --engine batch"));
+    }
     check_locations(
         source.location(),
         destination.location(),

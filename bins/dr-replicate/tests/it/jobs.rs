@@ -26,16 +26,25 @@ impl Control {
         // It ends with the test's process.
         std::thread::spawn(move || {
             let mut described = 0;
+            let mut description = String::new();
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let (line, body) = request(&mut stream);
+                let described_as = |body: &str| {
+                    let (_, rest) = body.split_once("<Description>")?;
+                    Some(rest.split_once("</Description>")?.0.to_owned())
+                };
+                if let Some(text) = described_as(&body) {
+                    description = text;
+                }
                 let answer = if line.starts_with("POST") {
                     "<CreateJobResult><JobId>job-1</JobId></CreateJobResult>".to_owned()
                 } else {
                     let status = statuses[described.min(statuses.len() - 1)];
                     described += 1;
                     format!(
-                        "<DescribeJobResult><Job><JobId>job-1</JobId><Status>{status}</Status><ProgressSummary>\
+                        "<DescribeJobResult><Job><JobId>job-1</JobId><Status>{status}</Status>\
+                         <Description>{description}</Description><ProgressSummary>\
                          <TotalNumberOfTasks>2</TotalNumberOfTasks>\
                          <NumberOfTasksSucceeded>2</NumberOfTasksSucceeded>\
                          <NumberOfTasksFailed>0</NumberOfTasksFailed></ProgressSummary></Job></DescribeJobResult>"
@@ -159,6 +168,11 @@ async fn sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let jobs: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(jobs["items"][0]["succeeded"], 2);
+    assert_eq!(jobs["items"][0]["run"], run);
+    // What it did is looked for, and nothing of it is in the destination.
+    let text = String::from_utf8_lossy(&output.stderr);
+    let note = format!("0 copies of run {run} are known for the same");
+    assert!(text.contains(&note), "{text}");
     // The job copied nothing here, and `undo` tells that from the versions.
     let output = control.run(&stage, &undo);
     assert_eq!(output.status.code(), Some(0), "{output:?}");

@@ -5,6 +5,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-copy-object.html>. It must be created in
 //! the destination's region, copies up to 5 GB, checks no ETags, and has one storage class.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use super::bucket::Bucket;
 use super::copy::{LARGEST_COPY, timeout_override};
 use super::entry::StorageClass;
 use super::guard::Approved;
+use super::inventory::{Inventory, InventoryError, JobInventory, PlannedRows, as_manifest};
 use super::journal::{Journal, JournalError, JournalKey, Record, Run};
 use super::location::{JOURNAL, S3Location};
 use super::plan::{Listed, Step, Tally, examples};
@@ -32,9 +34,12 @@ use super::spool::SpoolError;
 
 mod follow;
 mod manifests;
+mod record;
+
+pub use record::record_copies;
 
 pub use follow::{JobState, Jobs, follow, unfinished_jobs};
-use manifests::Manifests;
+use manifests::{Manifest, Manifests};
 
 /// Bytes of one manifest: PutObject takes 5 GB at once.
 const LARGEST_MANIFEST: u64 = 4 << 30;
@@ -69,6 +74,8 @@ pub struct BatchOptions {
     pub journals: Option<Bucket>,
     /// Makes the digests of the journal in the bucket.
     pub journal_key: JournalKey,
+    /// The manifest of the one job, instead of those that are written from the plan.
+    pub inventory: Option<Inventory>,
 }
 
 /// Why no job was made or followed.
@@ -103,6 +110,15 @@ pub enum BatchError {
         /// What the system says.
         #[source]
         source: ByteStreamError,
+    },
+    /// No job can be made by the inventory.
+    #[error("cannot make a job by the inventory")]
+    Inventory(#[from] InventoryError),
+    /// A job has one storage class.
+    #[error("a job by an inventory writes one storage class, and the plan has {classes}")]
+    Classes {
+        /// Their names.
+        classes: String,
     },
     /// A job can put something in front of keys, and take nothing away.
     #[error(
@@ -279,11 +295,26 @@ pub async fn submit(
         true => journals,
         false => destination,
     };
-    let manifests = Manifests::write(planned, &journal, directory, stop).await?;
+    let rows = options.inventory.is_some().then_some(directory);
+    let rows = rows.map(|directory| PlannedRows::new(&directory.join("planned")));
+    let rows = rows.transpose()?;
+    let mut manifests = Manifests::write(planned, &journal, directory, rows, stop).await?;
     let mut plan = BatchPlan {
-        left: manifests.left,
+        left: std::mem::take(&mut manifests.left),
         interrupted: *stop.borrow(),
         jobs: Vec::new(),
+    };
+    let folder = format!("{JOURNAL}{}/", run.run);
+    let rows = manifests.rows.take();
+    let mut by_inventory = match (&options.inventory, rows) {
+        (Some(inventory), Some(rows)) if !plan.interrupted && !manifests.files.is_empty() => {
+            one_class(&manifests.files)?;
+            let folder = format!("{folder}inventory/");
+            let made = as_manifest(inventory, rows, (files, &folder), directory).await?;
+            plan.left.merge(made.left.clone());
+            Some(made)
+        }
+        _ => None,
     };
     for (number, manifest) in manifests.files.into_iter().enumerate() {
         if *stop.borrow() {
@@ -292,8 +323,21 @@ pub async fn submit(
         }
         // Whoever undoes the run has to know of the job, also when its id never arrives.
         let token = format!("{}-{number}", run.run);
-        let key = format!("{JOURNAL}{}/batch-{number}.csv", run.run);
-        let etag = upload(files, &key, &manifest.path).await?;
+        let key = format!("{folder}batch-{number}.csv");
+        let (format, copies, key, etag) = match by_inventory.take() {
+            Some(JobInventory {
+                manifest,
+                etag,
+                copies,
+                ..
+            }) => (INVENTORY, copies, manifest, etag),
+            // All of one class: what the first job copies is all of them.
+            None if options.inventory.is_some() => break,
+            None => {
+                let etag = upload(files, &key, &manifest.path).await?;
+                (CSV, manifest.copies, key, etag)
+            }
+        };
         journal
             .append_intents(&[Record::JobRequested {
                 token: token.clone(),
@@ -306,12 +350,12 @@ pub async fn submit(
             token: &token,
             prefix: prefix.as_deref(),
             class: &manifest.class,
-            manifest: (&key, etag),
+            manifest: (format, &key, etag),
         };
         let id = request.create(options).await?;
         let job = BatchJob {
             class: manifest.class.as_str().to_owned(),
-            copies: manifest.copies,
+            copies,
             id: Some(id.clone()),
         };
         let region = destination.region().as_str();
@@ -323,6 +367,20 @@ pub async fn submit(
     // Nothing of the run is left on this machine, so that no later one needs to look for it.
     journal.end(false).await?;
     Ok(plan)
+}
+
+const CSV: JobManifestFormat = JobManifestFormat::S3BatchOperationsCsv20180820;
+const INVENTORY: JobManifestFormat = JobManifestFormat::S3InventoryReportCsv20161130;
+
+/// Large plans have several manifests of a class.
+fn one_class(files: &[Manifest]) -> Result<(), BatchError> {
+    let classes: BTreeSet<&str> = files.iter().map(|file| file.class.as_str()).collect();
+    match classes.len() {
+        0 | 1 => Ok(()),
+        _ => Err(BatchError::Classes {
+            classes: classes.into_iter().collect::<Vec<_>>().join(", "),
+        }),
+    }
 }
 
 /// The name of a bucket, or of an object in it, in the partition of its region.
@@ -377,8 +435,8 @@ struct JobRequest<'a> {
     /// The folder that is put in front of keys.
     prefix: Option<&'a str>,
     class: &'a S3StorageClass,
-    /// Key and ETag.
-    manifest: (&'a str, String),
+    /// Format, key and ETag.
+    manifest: (JobManifestFormat, &'a str, String),
 }
 
 impl JobRequest<'_> {
@@ -423,11 +481,12 @@ impl JobRequest<'_> {
         let unexpected = |error: aws_sdk_s3control::error::BuildError| {
             Error::unexpected(self.call(), error.to_string())
         };
-        let (key, etag) = &self.manifest;
+        let (format, key, etag) = &self.manifest;
+        let fields = [JobManifestFieldName::Bucket, JobManifestFieldName::Key];
         let spec = JobManifestSpec::builder()
-            .format(JobManifestFormat::S3BatchOperationsCsv20180820)
-            .fields(JobManifestFieldName::Bucket)
-            .fields(JobManifestFieldName::Key)
+            .format(format.clone())
+            // An inventory's manifest names its columns itself.
+            .set_fields((*format == CSV).then(|| fields.to_vec()))
             .build()
             .map_err(unexpected)?;
         let location = JobManifestLocation::builder()

@@ -24,9 +24,11 @@ use super::parity::{AsOf, Finding, Parity, Tallies};
 use super::walk::Side;
 
 mod covers;
+mod job;
 mod manifest;
 mod rows;
 
+pub(super) use job::{JobInventory, PlannedRows, as_manifest};
 #[cfg(feature = "fuzz")]
 pub(super) use rows::read_any;
 use rows::{Row, Rows};
@@ -141,6 +143,14 @@ pub enum InventoryError {
         key: String,
         /// The configuration's prefix.
         prefix: String,
+    },
+    /// A job by this inventory would copy what is not planned.
+    #[error(
+        "the inventory lists {key:?}, which the plan does not copy: a job copies whatever its manifest lists"
+    )]
+    NotPlanned {
+        /// The first such key.
+        key: String,
     },
     /// Both list the same bucket.
     #[error("both inventories list the same bucket, {bucket}")]

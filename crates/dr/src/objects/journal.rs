@@ -114,6 +114,17 @@ pub(super) enum Record {
         #[serde(serialize_with = "shortened")]
         problem: String,
     },
+    /// A batch job has made a change that the run had meant it to make.
+    Copied {
+        /// The whole key.
+        key: String,
+        /// The version that it left.
+        after: String,
+        /// The ETag that it left.
+        etag: ETag,
+        /// What the source was.
+        from: CopiedFrom,
+    },
     /// A batch job is about to be asked for.
     #[serde(rename = "job-asked")]
     JobRequested {

@@ -77,8 +77,12 @@ pub async fn resume(
     let journals = options.journals.as_ref().unwrap_or(destination);
     let directory = approved.planned().directory();
     let (runs, key) = (&options.runs, &options.journal_key);
-    let (journal, changes) = Journal::resume(runs, journals, run, key, &directory).await?;
-    let earlier = Earlier::settle(&changes, &journal, source, destination).await?;
+    let (journal, resumed) = Journal::resume(runs, journals, run, key, &directory).await?;
+    if !resumed.jobs.is_empty() {
+        let run = run.run.clone();
+        return Err(JournalError::HasJobs { run }.into());
+    }
+    let earlier = Earlier::settle(&resumed.changes, &journal, source, destination).await?;
     carry_out(&approved, journal, earlier, options, stop, observer).await
 }
 

@@ -75,7 +75,7 @@ pub(super) async fn fill_in(
 }
 
 /// A place in the order of keys right before `key`, behind which there is hardly another key; `None` for the beginning.
-fn before(key: &str) -> Option<String> {
+pub(super) fn before(key: &str) -> Option<String> {
     let mut place = key.to_owned();
     let last = place.pop()?;
     let previous = (1..=3).find_map(|step| {

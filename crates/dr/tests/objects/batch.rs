@@ -10,13 +10,15 @@ use aws_sdk_s3control::operation::list_jobs::ListJobsOutput;
 use aws_sdk_s3control::types::{JobDescriptor, JobListDescriptor, JobProgressSummary, JobStatus};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use dr::objects::{
-    BatchError, BatchOptions, BatchPlan, Bucket, JobControl, JobState, JournalKey, JournalTrust,
-    PlanOptions, ReplayedJob, UndoError, UndoRefusal, follow, plan, plan_batch, plan_undo, submit,
-    undo, unfinished_jobs,
+    BatchError, BatchOptions, BatchPlan, Bucket, Finding, InventoryError, JobControl, JobState,
+    JournalKey, JournalTrust, Mode, PlanOptions, ReplayedJob, UndoError, UndoRefusal, follow, plan,
+    plan_batch, plan_undo, record_copies, submit, undo, unfinished_jobs,
 };
 use settings::KmsKeyArn;
 use tokio::sync::watch;
 
+use crate::inventory::{Defect, md5, publish, rows};
+use crate::keyed::{encrypt_both, put_bare};
 use crate::stage::{DR, Stage, approve, options};
 
 const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -32,6 +34,7 @@ fn control(rules: &[&Rule]) -> BatchOptions {
         kms_key: None,
         journals: None,
         journal_key: JournalKey::new([1; 32]),
+        inventory: None,
     }
 }
 
@@ -515,4 +518,221 @@ async fn submit_of_many_steps_asks_about_none_of_them() {
     };
     assert_eq!(with_version("\"action\":\"replace\""), 9);
     assert_eq!(with_version("\"action\":\"create\""), 0);
+}
+
+/// Makes a job for what differs, and does what S3 would do for it.
+pub(crate) async fn copied_by_a_job(stage: &Stage, run: &str) -> usize {
+    let approved = approve(stage.plan(&stage.keyed_options()).await);
+    let create = mock!(aws_sdk_s3control::Client::create_job)
+        .then_output(|| CreateJobOutput::builder().job_id("job-1").build());
+    let directory = tempfile::tempdir().unwrap();
+    let folders = (stage.runs.path(), directory.path());
+    let (run_of, options, stop) = (stage.run(run), control(&[&create]), going_on());
+    let submitted = submit(approved, &run_of, folders, &options, &stop, |_| {});
+    let made = submitted.await.unwrap();
+    assert_eq!(made.jobs.len(), 1, "{made:?}");
+    let manifest = format!(".dr-journal/{run}/batch-0.csv");
+    perform(stage, &manifest).await.len()
+}
+
+async fn recorded(stage: &Stage, run: &str, job: Rule) -> Option<u64> {
+    let directory = tempfile::tempdir().unwrap();
+    let (run, options) = (stage.run(run), control(&[&job]));
+    let recorded = record_copies(
+        &run,
+        (&stage.source, &stage.destination),
+        (stage.runs.path(), directory.path()),
+        (None, &options.journal_key),
+        &options.control,
+    );
+    recorded.await.unwrap().map(|tally| tally.objects)
+}
+
+/// Objects under keys that nothing but reading them could tell apart.
+async fn keyed_objects(stage: &Stage) {
+    encrypt_both(stage).await;
+    for number in 0..20 {
+        let key = format!("k{number:02}");
+        put_bare(&stage.from, "photos", &key, b"new").await;
+        if number % 2 == 0 {
+            put_bare(&stage.to, "photos-dr", &key, b"old").await;
+        }
+    }
+}
+
+// aws-behaviour: 38
+#[tokio::test]
+async fn copies_of_jobs_under_keys_are_the_same_from_then_on_and_are_not_copied_again() {
+    let stage = stage!();
+    keyed_objects(&stage).await;
+    assert_eq!(copied_by_a_job(&stage, "r1").await, 20);
+    // Nothing is sure while the job goes on, or when it has failed at an object.
+    for job in [
+        describe(JobStatus::Active, 10, 0),
+        describe(JobStatus::Complete, 19, 1),
+        describe(JobStatus::Failed, 0, 0),
+    ] {
+        assert_eq!(recorded(&stage, "r1", job).await, None);
+    }
+    // Written by somebody else since, in the destination or in the source: not what the job left.
+    put_bare(&stage.to, "photos-dr", "k03", b"own").await;
+    put_bare(&stage.to, "photos-dr", "k04", b"own").await;
+    put_bare(&stage.from, "photos", "k05", b"own").await;
+    let complete = || describe(JobStatus::Complete, 20, 0);
+    stage.aws.clear_log();
+    assert_eq!(recorded(&stage, "r1", complete()).await, Some(17));
+    let log = stage.aws.log();
+    let calls = |operation: &str| log.iter().filter(|e| e.operation == operation).count();
+    assert_eq!(calls("HeadObject"), 0);
+    let plan = stage.plan(&stage.keyed_options()).await;
+    let plan = plan.plan();
+    assert_eq!(
+        (plan.equal.objects, plan.replace.tally.objects),
+        (17, 3),
+        "{plan:?}"
+    );
+    assert_eq!(copied_by_a_job(&stage, "r2").await, 3);
+    assert_eq!(recorded(&stage, "r2", complete()).await, Some(3));
+    assert!(stage.plan(&stage.keyed_options()).await.plan().is_empty());
+    assert_eq!(stage.parity(Mode::Auto).await.finding, Finding::Same);
+    // A second time there is nothing left to write down, and the journal is read as before.
+    assert_eq!(recorded(&stage, "r2", complete()).await, Some(0));
+    let journal = stage.runs.path().join("r2/journal.jsonl");
+    let journal = std::fs::read_to_string(journal).unwrap();
+    assert_eq!(journal.matches("\"record\":\"copied\"").count(), 3);
+}
+
+#[tokio::test]
+async fn undo_of_a_job_under_keys_puts_back_what_was_there() {
+    let stage = stage!();
+    keyed_objects(&stage).await;
+    let before = stage.destination().await;
+    for (run, undo_as, is_recorded) in [("r1", "u1", false), ("r2", "u2", true)] {
+        assert_eq!(copied_by_a_job(&stage, run).await, 20);
+        if is_recorded {
+            let complete = describe(JobStatus::Complete, 20, 0);
+            // Where something was deleted before, it is not sure that nobody else has written.
+            assert_eq!(recorded(&stage, run, complete).await, Some(10));
+        }
+        put_bare(&stage.to, "photos-dr", "k03", b"theirs").await;
+        let directory = tempfile::tempdir().unwrap();
+        let replayed = stage.replay(run, directory.path()).await;
+        let ended = control(&[&any_job(JobStatus::Complete)]).control;
+        let source = Some(&stage.source);
+        let planned = plan_undo(&replayed, Some(&ended), source, directory.path()).await;
+        let planned = planned.unwrap();
+        let plan = planned.plan();
+        assert_eq!(plan.impossible.tally.objects, 0, "{plan:?}");
+        assert_eq!(plan.conflicts.examples[0].key, "k03", "{plan:?}");
+        assert_eq!(
+            (plan.restore.objects, plan.remove.objects),
+            (10, 9),
+            "{plan:?}"
+        );
+        stage.carry_out_undo(planned, undo_as).await;
+        stage.delete("k03").await;
+        assert_eq!(stage.destination().await, before);
+    }
+}
+
+/// The keys of an inventory that a job reads.
+async fn listed_keys(stage: &Stage, manifest: &str) -> Vec<String> {
+    let read = async |key: &str| {
+        let get = stage.to.s3.get_object().bucket("photos-dr").key(key);
+        let object = get.send().await.unwrap();
+        object.body.collect().await.unwrap().to_vec()
+    };
+    let manifest: serde_json::Value = serde_json::from_slice(&read(manifest).await).unwrap();
+    assert_eq!(manifest["destinationBucket"], "arn:aws:s3:::photos-dr");
+    let mut keys = Vec::new();
+    for file in manifest["files"].as_array().unwrap() {
+        let bytes = read(file["key"].as_str().unwrap()).await;
+        assert_eq!(file["MD5checksum"], md5(&bytes));
+        let mut text = String::new();
+        let mut reader = flate2::read::GzDecoder::new(bytes.as_slice());
+        std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
+        let key = |row: &str| row.split("\",\"").nth(1).unwrap().to_owned();
+        keys.extend(text.lines().map(key));
+    }
+    keys.sort_unstable();
+    keys
+}
+
+// aws-behaviour: 78
+#[tokio::test]
+async fn submit_by_an_inventory_makes_one_job_that_copies_what_is_planned_and_nothing_else() {
+    let stage = stage!();
+    let bodies: [(&str, &[u8]); 3] = [("a", b"1"), ("b", b"2"), ("c", b"3")];
+    for (key, body) in bodies {
+        stage.put_source(key, body).await;
+    }
+    let files = [rows("photos", &bodies[1..]), rows("photos", &bodies[..1])];
+    let inventory = publish(&stage.from, "photos", &files, &Defect::default()).await;
+    // It lies in the bucket that it lists, and what was written after it is in none.
+    stage.put_source("later", b"4").await;
+    let requested = Arc::new(Mutex::new(Vec::<CreateJobInput>::new()));
+    let seen = requested.clone();
+    let create = mock!(aws_sdk_s3control::Client::create_job)
+        .match_requests(move |request| {
+            seen.lock().unwrap().push(request.clone());
+            true
+        })
+        .then_output(|| CreateJobOutput::builder().job_id("job-1").build());
+    let submitted = async |run: &str, inventory: dr::objects::Inventory| {
+        let approved = approve(stage.plan(&options()).await);
+        let directory = tempfile::tempdir().unwrap();
+        let mut batch = control(&[&create]);
+        batch.inventory = Some(inventory);
+        let folders = (stage.runs.path(), directory.path());
+        submit(
+            approved,
+            &stage.run(run),
+            folders,
+            &batch,
+            &going_on(),
+            |_| {},
+        )
+        .await
+    };
+    let plan = submitted("r1", inventory.clone()).await.unwrap();
+    assert_eq!(plan.jobs.len(), 1, "{plan:?}");
+    assert_eq!(plan.jobs[0].copies.objects, 3);
+    let left = plan.left.examples.iter().map(|left| left.key.as_str());
+    let left: Vec<&str> = left.filter(|key| !key.starts_with("inventory/")).collect();
+    assert_eq!(left, ["later"], "{plan:?}");
+    let request = requested.lock().unwrap().remove(0);
+    let manifest = request.manifest().unwrap();
+    let format = manifest.spec().unwrap().format().as_str();
+    assert_eq!(format, "S3InventoryReport_CSV_20161130");
+    assert!(manifest.spec().unwrap().fields().is_empty());
+    let location = manifest.location().unwrap();
+    assert!(!location.e_tag().is_empty());
+    let key = location
+        .object_arn()
+        .strip_prefix("arn:aws:s3:::photos-dr/");
+    assert_eq!(listed_keys(&stage, key.unwrap()).await, ["a", "b", "c"]);
+
+    // What is there already would be written again.
+    stage.put_destination("b", b"2").await;
+    let refused = submitted("r2", inventory).await.unwrap_err();
+    assert!(
+        matches!(&refused, BatchError::Inventory(InventoryError::NotPlanned { key }) if key == "b"),
+        "{refused:?}"
+    );
+    let versions = Defect {
+        schema: Some(
+            "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag",
+        ),
+        ..Defect::default()
+    };
+    let inventory = publish(&stage.from, "photos", &[], &versions).await;
+    let refused = submitted("r3", inventory).await.unwrap_err();
+    assert!(
+        matches!(
+            &refused,
+            BatchError::Inventory(InventoryError::Unusable { .. })
+        ),
+        "{refused:?}"
+    );
+    assert!(requested.lock().unwrap().is_empty(), "no job was asked for");
 }

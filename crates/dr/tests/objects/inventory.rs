@@ -25,7 +25,7 @@ const SCHEMA: &str = "Bucket, Key, Size, LastModifiedDate, ETag, EncryptionStatu
 /// 2026-11-20T00:00:00Z.
 const CREATED: &str = "1795132800000";
 
-fn md5(bytes: &[u8]) -> String {
+pub(crate) fn md5(bytes: &[u8]) -> String {
     Md5::digest(bytes)
         .iter()
         .fold(String::new(), |mut text, byte| {
@@ -40,7 +40,7 @@ fn gzip(rows: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn rows(bucket: &str, objects: &[(&str, &[u8])]) -> String {
+pub(crate) fn rows(bucket: &str, objects: &[(&str, &[u8])]) -> String {
     let row = |(key, body): &(&str, &[u8])| {
         let etag = md5(body);
         let size = body.len();
@@ -53,17 +53,17 @@ fn rows(bucket: &str, objects: &[(&str, &[u8])]) -> String {
 
 /// What may be wrong with an inventory.
 #[derive(Default)]
-struct Defect {
-    schema: Option<&'static str>,
-    format: Option<&'static str>,
+pub(crate) struct Defect {
+    pub(crate) schema: Option<&'static str>,
+    pub(crate) format: Option<&'static str>,
     /// Bytes that are missing at the end of each file, which then has the checksum of what is left.
-    cut: usize,
-    wrong_md5: bool,
-    wrong_checksum: bool,
+    pub(crate) cut: usize,
+    pub(crate) wrong_md5: bool,
+    pub(crate) wrong_checksum: bool,
 }
 
 /// Publishes an inventory of `bucket` in that bucket.
-async fn publish(
+pub(crate) async fn publish(
     clients: &RegionClients,
     bucket: &str,
     files: &[String],

@@ -21,6 +21,8 @@ const BETWEEN: Duration = Duration::from_secs(10);
 pub struct JobState {
     /// S3's id of it.
     pub id: String,
+    /// Name of the run that made it, where the job tells.
+    pub run: Option<String>,
     /// `Active`, `Complete`, `Failed` …; <https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-job-status.html>.
     pub status: String,
     /// Nothing will change any more.
@@ -44,6 +46,7 @@ impl JobState {
     fn unknown(id: &str) -> Self {
         Self {
             id: id.to_owned(),
+            run: None,
             status: "not known".to_owned(),
             ended: false,
             objects: 0,
@@ -53,7 +56,7 @@ impl JobState {
         }
     }
 
-    fn of(id: &str, job: &JobDescriptor) -> Self {
+    pub(super) fn of(id: &str, job: &JobDescriptor) -> Self {
         let status = job.status();
         let number = |number: Option<i64>| {
             number
@@ -68,6 +71,7 @@ impl JobState {
         let waits = [job.suspended_cause(), job.status_update_reason()];
         Self {
             id: id.to_owned(),
+            run: job.description().and_then(run_of).map(str::to_owned),
             status: status.map_or("not known", JobStatus::as_str).to_owned(),
             ended: has_ended(status),
             objects: number(progress.and_then(|progress| progress.total_number_of_tasks)),
@@ -173,7 +177,7 @@ async fn describe(
     }
 }
 
-async fn ask(
+pub(super) async fn ask(
     destination: &Bucket,
     id: &str,
     control: &JobControl,
@@ -189,9 +193,20 @@ async fn ask(
     Ok(answer.job)
 }
 
+const DESCRIPTION: &str = "dr-replicate ";
+
 /// What a job says about itself, so that it is found without its id.
 pub(super) fn description(token: &str) -> String {
-    format!("dr-replicate {token}")
+    format!("{DESCRIPTION}{token}")
+}
+
+/// The run of a job that says this about itself.
+fn run_of(description: &str) -> Option<&str> {
+    let (run, number) = description.strip_prefix(DESCRIPTION)?.rsplit_once('-')?;
+    number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then_some(run)
 }
 
 /// Those of a run's jobs that may still write to the destination. A job whose id the run did not come to tell

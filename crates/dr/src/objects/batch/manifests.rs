@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::super::bucket::Bucket;
 use super::super::copy::KEY;
+use super::super::inventory::PlannedRows;
 use super::super::journal::{Journal, Record};
 use super::super::plan::{Listed, Planned, Step, Tally};
 use super::super::recheck::{Rechecked, recheck, recheck_all};
@@ -28,6 +29,8 @@ pub(super) struct Manifest {
 pub(super) struct Manifests {
     pub(super) files: Vec<Manifest>,
     pub(super) left: Listed,
+    /// The same copies, where they are to be compared with an inventory.
+    pub(super) rows: Option<PlannedRows>,
 }
 
 struct Open {
@@ -65,16 +68,17 @@ impl Open {
 }
 
 impl Manifests {
-    /// Writes every copy that a job can make into the journal and into a manifest in `directory`, until `stop`
-    /// becomes true.
+    /// Writes every copy that a job can make into the journal and into a manifest in `directory`, and where there are `rows`
+    /// into these as well, until `stop` becomes true.
     pub(super) async fn write(
         planned: &Planned,
         journal: &Journal,
         directory: &Path,
+        rows: Option<PlannedRows>,
         stop: &watch::Receiver<bool>,
     ) -> Result<Self, BatchError> {
         let destination = planned.destination();
-        let mut writer = Writer::new(planned.source(), directory);
+        let mut writer = Writer::new(planned.source(), directory, rows);
         let mut steps = planned.copies.read()?;
         let pages = destination.pages();
         loop {
@@ -124,10 +128,11 @@ struct Writer<'a> {
     full: Vec<Manifest>,
     number: usize,
     left: Listed,
+    rows: Option<PlannedRows>,
 }
 
 impl<'a> Writer<'a> {
-    fn new(source: &'a Bucket, directory: &'a Path) -> Self {
+    fn new(source: &'a Bucket, directory: &'a Path, rows: Option<PlannedRows>) -> Self {
         Self {
             source,
             directory,
@@ -135,6 +140,7 @@ impl<'a> Writer<'a> {
             full: Vec::new(),
             number: 0,
             left: Listed::default(),
+            rows,
         }
     }
 
@@ -150,6 +156,9 @@ impl<'a> Writer<'a> {
         };
         let bucket = self.source.name();
         let key = self.source.key(&step.key);
+        if let (Some(rows), Some(meta)) = (&mut self.rows, &step.source) {
+            rows.push(key.clone(), meta)?;
+        }
         let key = utf8_percent_encode(&key, KEY).to_string();
         if let Err(source) = file.writer.write_record([bucket, &key]) {
             let path = file.manifest.path;
@@ -175,6 +184,7 @@ impl<'a> Writer<'a> {
         Ok(Manifests {
             files,
             left: self.left,
+            rows: self.rows,
         })
     }
 }

@@ -25,6 +25,9 @@ pub(super) struct Manifest {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct DataFile {
     pub(super) key: String,
+    /// Bytes; a job is told as many.
+    #[serde(default)]
+    pub(super) size: u64,
     #[serde(rename = "MD5checksum")]
     pub(super) md5: String,
 }
@@ -42,6 +45,7 @@ pub(super) struct Columns {
     pub(super) is_delete_marker: Option<usize>,
     pub(super) class: Option<usize>,
     pub(super) encryption: Option<usize>,
+    pub(super) version: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +81,24 @@ async fn bytes(inventory: &Inventory, key: &str) -> Result<Vec<u8>, InventoryErr
 
 /// Reads a manifest and checks it against its `manifest.checksum`, where that is there.
 pub(super) async fn read(inventory: &Inventory) -> Result<Manifest, InventoryError> {
+    parse(inventory, &checked(inventory).await?)
+}
+
+/// The same, with all that it says.
+pub(super) async fn read_with_text(
+    inventory: &Inventory,
+) -> Result<(Manifest, serde_json::Value), InventoryError> {
+    let text = checked(inventory).await?;
+    let manifest = parse(inventory, &text)?;
+    let all = serde_json::from_slice(&text);
+    let all = all.map_err(|source| InventoryError::Manifest {
+        key: inventory.manifest.clone(),
+        source,
+    })?;
+    Ok((manifest, all))
+}
+
+async fn checked(inventory: &Inventory) -> Result<Vec<u8>, InventoryError> {
     let key = &inventory.manifest;
     let text = bytes(inventory, key).await?;
     if let Some(folder) = key.strip_suffix("manifest.json") {
@@ -98,7 +120,7 @@ pub(super) async fn read(inventory: &Inventory) -> Result<Manifest, InventoryErr
             Err(error) => return Err(error),
         }
     }
-    parse(inventory, &text)
+    Ok(text)
 }
 
 fn parse(inventory: &Inventory, text: &[u8]) -> Result<Manifest, InventoryError> {
@@ -161,9 +183,10 @@ pub(super) fn columns(schema: &str) -> Result<Columns, String> {
         is_delete_marker: find("IsDeleteMarker"),
         class: find("StorageClass"),
         encryption: find("EncryptionStatus"),
+        version: find("VersionId"),
     };
     // Otherwise every old version would count as the object.
-    if find("VersionId").is_some()
+    if columns.version.is_some()
         && (columns.is_latest.is_none() || columns.is_delete_marker.is_none())
     {
         return Err("it lists versions without IsLatest and IsDeleteMarker".to_owned());

@@ -20,7 +20,7 @@ use super::manifest::{Columns, DataFile, Manifest};
 use super::{Inventory, InventoryError};
 
 /// Bytes of keys and rows that are sorted at once; both sides may do so at the same time.
-const RUN_BYTES: usize = 16 << 20;
+pub(super) const RUN_BYTES: usize = 16 << 20;
 /// Runs that are merged at once: far below the usual limit of 1,024 open files.
 const MERGE: usize = 128;
 /// Bytes of a row: a key of 1,024, three times as many in URL encoding, and two dozen short fields.
@@ -85,6 +85,24 @@ pub(super) async fn sort(
     manifest: &Manifest,
     directory: &Path,
 ) -> Result<Rows, InventoryError> {
+    sort_each(inventory, manifest, directory, false).await
+}
+
+/// The same, with the journals of runs, which are no part of a comparison.
+pub(super) async fn sort_all(
+    inventory: &Inventory,
+    manifest: &Manifest,
+    directory: &Path,
+) -> Result<Rows, InventoryError> {
+    sort_each(inventory, manifest, directory, true).await
+}
+
+async fn sort_each(
+    inventory: &Inventory,
+    manifest: &Manifest,
+    directory: &Path,
+    journals: bool,
+) -> Result<Rows, InventoryError> {
     let mut runs = Runs::new(directory, RUN_BYTES);
     let packed = directory.join("packed");
     for file in &manifest.files {
@@ -92,7 +110,7 @@ pub(super) async fn sort(
         let (path, key) = (packed.clone(), file.key.clone());
         let (bucket, columns) = (manifest.bucket.clone(), manifest.columns.clone());
         runs = tokio::task::spawn_blocking(move || {
-            unpack(&path, &key, &bucket, &columns, &mut runs)?;
+            unpack(&path, &key, (&bucket, &columns), journals, &mut runs)?;
             Ok::<_, InventoryError>(runs)
         })
         .await??;
@@ -181,8 +199,8 @@ impl<R: Read> Read for RowLimit<R> {
 fn unpack(
     path: &Path,
     key: &str,
-    bucket: &str,
-    columns: &Columns,
+    (bucket, columns): (&str, &Columns),
+    journals: bool,
     runs: &mut Runs,
 ) -> Result<(), InventoryError> {
     let file = File::open(path).map_err(InventoryError::keep(path))?;
@@ -222,7 +240,9 @@ fn unpack(
                 });
             }
         }
-        if let Some(row) = row(&record, bucket, columns).map_err(wrong)? {
+        if let Some(row) = row(&record, bucket, columns).map_err(wrong)?
+            && (journals || !row.key.starts_with(JOURNAL))
+        {
             runs.push(row)?;
         }
     }
@@ -274,9 +294,6 @@ pub(super) fn row(
         return Ok(None);
     }
     let key = decode(field(columns.key))?;
-    if key.starts_with(JOURNAL) {
-        return Ok(None);
-    }
     let size = field(columns.size);
     let modified = field(columns.modified);
     let meta = ObjectMeta {
@@ -486,8 +503,8 @@ mod tests {
         unpack(
             &path,
             "data/1.csv.gz",
-            "photos",
-            &columns.unwrap(),
+            ("photos", &columns.unwrap()),
+            false,
             &mut runs,
         )?;
         Ok(runs.buffer.len())

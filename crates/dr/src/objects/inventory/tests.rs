@@ -37,19 +37,6 @@ fn read_of_a_row_takes_what_s3_writes() {
         let fields = ["photos", "k", "v", latest, marker, "", time, A, "", ""];
         assert_eq!(read(&fields), Ok(None));
     }
-    let journal = [
-        "photos",
-        ".dr-journal/x",
-        "v",
-        "true",
-        "false",
-        "1",
-        time,
-        A,
-        "",
-        "",
-    ];
-    assert_eq!(read(&journal), Ok(None));
 }
 
 #[test]

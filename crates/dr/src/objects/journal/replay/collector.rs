@@ -105,6 +105,15 @@ impl RecordSink for Collector {
             } => {
                 self.ended(place, key, Outcome::Made { after, etag })?;
             }
+            // Told after the end of all jobs. Of what is far behind, an undo finds out by itself.
+            Record::Copied {
+                key, after, etag, ..
+            } => {
+                if let Some((_, intent)) = self.open.remove(&key) {
+                    let (after, etag) = (Some(after), Some(etag));
+                    self.known(intent, Outcome::Made { after, etag })?;
+                }
+            }
             Record::Failed { key, .. } => self.ended(place, key, Outcome::NotMade)?,
             Record::JobRequested { .. } if self.jobs.len() >= JOBS => {
                 return Err(JournalError::TooManyJobs {

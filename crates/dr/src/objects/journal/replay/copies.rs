@@ -33,6 +33,9 @@ where
                 etag: Some(etag),
                 from: Some(from),
                 ..
+            }
+            | Record::Copied {
+                key, etag, from, ..
             } => {
                 if let Some(run) = &self.run {
                     self.found.extend((self.of)(run, &key, &etag, &from));

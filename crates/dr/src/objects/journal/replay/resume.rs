@@ -7,12 +7,20 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
 
 use super::verification::{Vouched, verified};
-use super::{Change, Collector, RecordSink, Spool, Text, read_file};
+use super::{Change, Collector, RecordSink, ReplayedJob, Spool, Text, read_file};
 use crate::objects::bucket::Bucket;
 use crate::objects::journal::key::JournalKey;
 use crate::objects::journal::open_uploads::SETTLED;
 use crate::objects::journal::{FILE, Journal, JournalError, Local, Record, Run, lock};
 use crate::objects::location::JOURNAL;
+
+/// What a run has written down before.
+pub(in super::super::super) struct Resumed {
+    /// Its changes, on disk.
+    pub(in super::super::super) changes: Spool<Change>,
+    /// Batch jobs that it has asked for.
+    pub(in super::super::super) jobs: Vec<ReplayedJob>,
+}
 
 impl Journal {
     /// Goes on with the journal of `run`, or begins it; also tells what the run has written down so far, which is kept in
@@ -20,15 +28,14 @@ impl Journal {
     /// has and the bucket does not comes there with the next [`Journal::append_intents`]. Nothing is overwritten.
     ///
     /// # Errors
-    /// When it is under way on this machine, or is the journal of another run, or the two places do not fit together, or the
-    /// run has asked for batch jobs, which go on by themselves.
+    /// When it is under way on this machine, or is the journal of another run, or the two places do not fit together.
     pub(in super::super::super) async fn resume(
         runs: &Path,
         journals: &Bucket,
         run: &Run,
         key: &JournalKey,
         directory: &Path,
-    ) -> Result<(Self, Spool<Change>), JournalError> {
+    ) -> Result<(Self, Resumed), JournalError> {
         let folder = runs.join(&run.run);
         let lock = lock(&folder)?;
         let path = folder.join(FILE);
@@ -54,11 +61,6 @@ impl Journal {
         file.rewind().map_err(failed)?;
         read_file(&mut file, &path, &mut earlier)?;
         earlier.finish()?;
-        if !earlier.jobs.is_empty() {
-            return Err(JournalError::HasJobs {
-                run: run.run.clone(),
-            });
-        }
         let is_same = |begun: &Run| {
             (&begun.source, &begun.destination) == (&run.source, &run.destination)
                 && begun.command == run.command
@@ -87,7 +89,11 @@ impl Journal {
         if earlier.lines == 0 {
             journal.append_outcome(&Record::Run(run.clone()))?;
         }
-        Ok((journal, earlier.changes))
+        let resumed = Resumed {
+            changes: earlier.changes,
+            jobs: earlier.jobs,
+        };
+        Ok((journal, resumed))
     }
 }
 
