@@ -9,6 +9,7 @@
 mod stage;
 
 mod calls;
+mod failback;
 mod interrupts;
 mod inventory;
 mod jobs;

@@ -193,6 +193,14 @@ async fn fence_of_a_bucket_that_does_not_tell_is_unknown_and_stops_no_other() {
             "{unknown:?}"
         );
     }
+    // Of another region nobody is asked.
+    let elsewhere = FenceStep::Unknown {
+        reason: format!("it lies in {PRIMARY}"),
+    };
+    assert_eq!(
+        (&plan.buckets[2].step, &made.buckets[2].step),
+        (&elsewhere, &elsewhere)
+    );
     assert_eq!(made.buckets[3].step, FenceStep::None);
     stage.aws.remove_fault(denied);
     assert_eq!(stage.policy().await, None);
