@@ -169,8 +169,8 @@ fn differences(backup: &Backup, key: Option<&str>, retention_days: u32) -> Vec<S
     differences
 }
 
-/// Begins the replication that `plan` wants, in the DR region, and waits until it is shown there. The first
-/// backup arrives later: see [`status`].
+/// Begins the replication that `plan` wants, in the DR region, and waits until it is shown there: first until the instance is
+/// available, since RDS begins none while it backs one up or changes it. The first backup arrives later: see [`status`].
 ///
 /// # Errors
 /// A [`Refusal`] when the key does not do; an error of AWS otherwise.
@@ -211,7 +211,7 @@ pub async fn enable(
         .set_kms_key_id(plan.key.clone())
         .set_tags(Some(provenance_tags::tags(&[], tags)));
     let call = site.call("StartDBInstanceAutomatedBackupsReplication", &plan.database);
-    let failed = match request.send().await {
+    let start = async || match request.clone().send().await {
         Ok(_) => {
             site.applied("start replication of backups", &plan.database);
             None
@@ -219,22 +219,35 @@ pub async fn enable(
         Err(error) => Some(call.clone().failed(error)),
     };
     let mut waiting = Waiter::begin(waiter);
+    let mut failed = start().await;
     loop {
         let backups = match site.backups().await {
             Ok(backups) => backups,
             Err(error) if error.is_transient() => Vec::new(),
             Err(error) => return Err(error),
         };
+        // The answer to a call that was carried out may have been lost; then the backup is shown.
         if backups
             .iter()
             .any(|backup| is_live(backup, &plan.instance_arn))
         {
             return Ok(Ok(()));
         }
-        // The answer to a call that was carried out may have been lost; then the backup is shown.
-        if let Some(error) = failed {
+        match failed {
+            None if waiting.pause().await => {}
+            None => {
+                let seen = "no replicated backup of it";
+                return Err(Error::not_settled(call, waiting.elapsed(), seen));
+            }
+            // While it backs the instance up, or changes it, RDS begins none.
+            Some(error) if is_any(&error, &["InvalidDBInstanceState"]) => {
+                if !waiting.pause().await {
+                    return Err(error);
+                }
+                failed = start().await;
+            }
             // How many an account may have is known to AWS alone: 20, unless it was given more.
-            if is_any(&error, &["DBInstanceAutomatedBackupQuotaExceeded"]) {
+            Some(error) if is_any(&error, &["DBInstanceAutomatedBackupQuotaExceeded"]) => {
                 let region = site.region();
                 let replicated = |backup: &&Backup| backup.source_region != region.as_str();
                 return Ok(Err(Refusal::BackupQuota {
@@ -243,11 +256,7 @@ pub async fn enable(
                     why: error.message.clone().unwrap_or_else(|| error.to_string()),
                 }));
             }
-            return Err(error);
-        }
-        if !waiting.pause().await {
-            let seen = "no replicated backup of it";
-            return Err(Error::not_settled(call, waiting.elapsed(), seen));
+            Some(error) => return Err(error),
         }
     }
 }

@@ -6,10 +6,11 @@ use dr::database::{
     AsOf, EnableStep, Health, Refusal, disable, enable, pin, plan_disable, plan_enable, status,
     unpin,
 };
+use local_aws::{ErrorAnswer, Fault, FaultKind};
 use settings::Tags;
 
 use crate::restores::replicate;
-use crate::stage::{DR, ID, PRIMARY, WAITER, minutes, stage};
+use crate::stage::{DR, ID, NONE, PRIMARY, WAITER, minutes, stage};
 
 #[tokio::test]
 async fn enable_status_and_disable_follow_each_other() {
@@ -99,6 +100,35 @@ async fn enable_beyond_the_quota_is_refused_by_what_aws_says_and_not_before() {
     stage.rds.set_quotas(quotas);
     let enabled = enable(&stage.dr, &plan, &Tags::default(), WAITER).await;
     enabled.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn enable_while_the_instance_is_backed_up_waits_for_the_end_of_that() {
+    let stage = stage!();
+    let instance = stage.primary.instance(ID).await.unwrap();
+    let plan = plan_enable(&stage.database, instance.as_ref(), &[], stage.regions()).unwrap();
+    let call = "StartDBInstanceAutomatedBackupsReplication";
+    let backing_up = || {
+        let state = FaultKind::Error(ErrorAnswer {
+            code: "InvalidDBInstanceState".to_owned(),
+            status: 400,
+            message: "it is backing-up".to_owned(),
+        });
+        stage
+            .aws
+            .add_fault(Fault::new(state).operation(call).times(3));
+    };
+    backing_up();
+    let at_once = enable(&stage.dr, &plan, &Tags::default(), NONE).await;
+    let refused = at_once.unwrap_err();
+    assert!(
+        refused.to_string().contains("InvalidDBInstanceState"),
+        "{refused}"
+    );
+    backing_up();
+    let enabled = enable(&stage.dr, &plan, &Tags::default(), WAITER).await;
+    enabled.unwrap().unwrap();
+    assert_eq!(stage.accepted(call), 1);
 }
 
 // aws-behaviour: 28
