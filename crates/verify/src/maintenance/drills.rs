@@ -11,5 +11,5 @@ pub(super) fn review(context: Context<'_>) -> Finding {
         "a failover of this environment, in its account, verified within its objectives in this quarter",
         context.practised.clone(),
     )
-    .fix("hold one: docs/runbooks/failover.md has the steps; a drill on an emulator does not count")
+    .fix("hold one: docs/runbooks/drill.md has the steps; a drill on an emulator does not count")
 }
