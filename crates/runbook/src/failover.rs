@@ -10,7 +10,7 @@ use dr::database::{
 };
 use dr::objects::{PairedBucket, Pairing};
 use jiff::Timestamp;
-use report::finding::Finding;
+use report::finding::{Finding, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use settings::{Database, HookPoint, Settings};
@@ -50,6 +50,9 @@ pub(crate) struct RestoreInputs {
     /// The ARN of the recovery point.
     pub(crate) arn: String,
     pub(crate) plan: RestorePlan,
+    /// What AWS did not tell of the target: whether the restore can be made as planned is not known so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unknown: Vec<String>,
 }
 
 /// Why a database cannot be restored, as it was when the run was planned.
@@ -297,7 +300,14 @@ async fn restore_inputs(
     };
     let check = check_restore_target(site, &plan).await;
     if check.problems.is_empty() {
-        return (Ok(RestoreInputs { arn, plan }), check.findings);
+        let unknown = check.findings.iter();
+        let unknown = unknown.filter(|finding| finding.status == Status::Unknown);
+        let unknown = unknown.map(|finding| {
+            let reason = finding.reason.as_deref().unwrap_or("not told");
+            format!("{} ({}): {reason}", finding.expected, finding.resource)
+        });
+        let unknown = unknown.collect();
+        return (Ok(RestoreInputs { arn, plan, unknown }), check.findings);
     }
     let problems = check.problems.iter().map(ToString::to_string);
     let impossible = Impossible {

@@ -58,11 +58,17 @@ impl Report for Plan {
             let restore = RestoreInputs::deserialize(&step.inputs);
             let (mark, title) = match (problem, restore) {
                 (Some(problem), _) => (Mark::Wrong, format!("{}: {problem}", step.title)),
-                (None, Ok(RestoreInputs { plan, .. })) => {
+                (None, Ok(RestoreInputs { plan, unknown, .. })) => {
                     let (mark, lost) = lost(&plan);
                     let data = time(plan.choice.data_time);
                     let (title, kind) = (&step.title, plan.choice.kind.name());
-                    (mark, format!("{title}, {kind} with data of {data}: {lost}"))
+                    let told = format!("{title}, {kind} with data of {data}: {lost}");
+                    let more = format!("{told}; not known: {}", unknown.join("; "));
+                    match (mark, unknown.is_empty()) {
+                        (mark, true) => (mark, told),
+                        (Mark::Wrong, false) => (Mark::Wrong, more),
+                        (_, false) => (Mark::Unknown, more),
+                    }
                 }
                 (None, Err(_)) => (Mark::Plain, step.title.clone()),
             };

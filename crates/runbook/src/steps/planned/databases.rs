@@ -379,7 +379,11 @@ async fn turned_restore<S: Store, H: Host>(
     let arn = found.points.iter().find(|point| point.id == from);
     let arn = arn.map_or_else(String::new, |point| point.arn.clone());
     Ok(PlannedStep {
-        inputs: json!(RestoreInputs { arn, plan }),
+        inputs: json!(RestoreInputs {
+            arn,
+            plan,
+            unknown: Vec::new(),
+        }),
         ..step.clone()
     })
 }
