@@ -159,8 +159,6 @@ const POLICIES: &[Policy] = &[
 const NOT_MISSED: &[(&str, &str)] = &[
     // Of a bucket that is not there S3 says so to everybody.
     ("init-backend-apply", "s3:ListBucket"),
-    // Its manifests count the objects that they have without a version ID, and do not say why.
-    ("dr-runbook-failover", "s3:ListBucketVersions"),
 ];
 
 /// Where a region is slow to answer, these ask whether it does: a refusal is an answer, and the permission is not needed.

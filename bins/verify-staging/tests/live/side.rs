@@ -63,9 +63,27 @@ async fn env_after_a_failover_is_of_the_dr_region() {
     stage.mark(true, DR).await;
     stage.outputs_of_dr();
     stage.lose_primary();
-    let ran = stage.run(&["env"]).await;
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(ran.stdout.contains("AWS_REGION=us-east-1\n"), "{ran:?}");
+    // As it is written for whoever fails over, who may have it run as a hook.
+    let guide = include_str!("../../../../docs/runbooks/failover.md");
+    let command = guide
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("verify-staging env "));
+    let command: Vec<&str> = command.unwrap().split(' ').collect();
+    let ran = stage.run(&[&["env"][..], &command].concat()).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{ran:?}");
+    let file = stage.work().join(command.last().unwrap());
+    let written = std::fs::read_to_string(&file).unwrap();
+    for line in [
+        "AWS_REGION=us-east-1\n",
+        "POSTGRES_HOST=db.x1.us-east-1.rds.amazonaws.com\n",
+    ] {
+        assert!(written.contains(line), "{written}");
+    }
+    let mode = std::fs::metadata(&file).unwrap().permissions();
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777,
+        0o600
+    );
     stage.assert_not_asked(PRIMARY, &ran);
 }
 
