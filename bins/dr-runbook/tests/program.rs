@@ -206,8 +206,19 @@ async fn yes_answers_no_step_and_another_terminal_does() {
         let (_, told) = stage.run(&unknown, 2).await;
         assert!(told.contains("has no step nothing"), "{told}");
     }
+    // Nor is anything left of a run that this machine could not keep.
+    let nowhere = ["failover", "--window", "0s", "--yes", "--runs-dir"];
+    let (_, told) = stage
+        .run(&[&nowhere[..], &["/proc/none"]].concat(), 3)
+        .await;
+    assert!(
+        told.contains("cannot keep the record /proc/none/"),
+        "{told}"
+    );
     let (told, _) = stage.run(&["runs", "list"], 0).await;
     assert!(told.contains("There are none."), "{told}");
+    let (told, _) = stage.run(&["status"], 0).await;
+    assert!(!told.contains("has no run"), "{told}");
     let shown = ["failover", "--window", "0s", "--dry-run", "--reason", "x"];
     let shown = [&shown[..], &["--skip", "verify"]].concat();
     let (_, told) = stage.run(&shown, 0).await;

@@ -53,7 +53,7 @@ fn fenced(run: &RunId, holder: Option<&Holder>) -> String {
 }
 
 /// The key of a slot.
-fn slot(run: &RunId, seq: u64) -> String {
+pub(crate) fn slot(run: &RunId, seq: u64) -> String {
     format!("{}{seq:06}.json", folder(run))
 }
 

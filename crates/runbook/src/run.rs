@@ -91,6 +91,14 @@ impl<S: Store + Clone, H: Host> OpenRun<S, H> {
         plan: Plan,
     ) -> Result<Self, OpenError> {
         let run = plan.run.clone();
+        // What this machine cannot keep is not begun: a lease would be left of a run that nobody finds.
+        if let Some(copy) = &copy {
+            let first = journal::slot(&run, 0);
+            copy.prepare(&first).map_err(|source| JournalError::Store {
+                place: copy.place(&first),
+                source,
+            })?;
+        }
         let is_void = async |run: &RunId| is_void(&store, run).await;
         let lease = Lease::take(&store, &host, &run, times, is_void).await?;
         let journal = Journal::new(store.clone(), copy, run, lease.epoch(), Tail::NEW);

@@ -216,6 +216,11 @@ impl FolderStore {
         Ok(path)
     }
 
+    /// Makes the folder for what is to be written as `key`.
+    pub(crate) fn prepare(&self, key: &str) -> Result<(), StoreError> {
+        self.made(key).map(drop)
+    }
+
     /// Writes an object, whatever is there: for a copy of what another store decides.
     pub(crate) fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         write_file(&self.made(key)?, bytes, Secrecy::Secret)?;
