@@ -282,7 +282,8 @@ fn check_end(environment: &Environment<'_>, run: &Value, of: &str) -> Result<()>
     Ok(())
 }
 
-/// What it had half made is tainted then, and made anew without a question.
+/// What it had half made is tainted then, and made anew without a question. The folder is, as on another machine, as it was
+/// checked out.
 fn failed_and_resumed(environment: &Environment<'_>) -> Result<()> {
     fs::write(environment.root().join("fail"), "")?;
     let ended = environment.fail_over()?.wait()?;
@@ -290,6 +291,16 @@ fn failed_and_resumed(environment: &Environment<'_>) -> Result<()> {
     assert_eq!(environment.made().len(), QUICK);
     fs::remove_file(environment.root().join("fail"))?;
     fs::write(environment.root().join("go"), "")?;
+    fs::remove_dir_all(environment.root().join(".terraform"))?;
+    for file in fs::read_dir(environment.root())?.flatten() {
+        if file
+            .path()
+            .extension()
+            .is_some_and(|ending| ending == "tfbackend")
+        {
+            fs::remove_file(file.path())?;
+        }
+    }
     let run = environment.resume()?.exits(0)?.json()?;
     check_end(environment, &run, "failed half-way")
 }
