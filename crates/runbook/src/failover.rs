@@ -193,10 +193,7 @@ pub(crate) async fn look_and_plan(
         brought_up: &brought_up,
         listed: (names::MANIFEST, Receives::Dr),
     };
-    let databases = settings.databases.iter();
-    let consistency: Vec<_> = databases
-        .filter_map(|database| place.step(database))
-        .collect();
+    let consistency = place.steps(settings);
     before_verify.extend(consistency.iter().map(|step| step.id.to_string()));
     steps.extend(consistency);
     let before: Vec<&str> = before_verify.iter().map(String::as_str).collect();

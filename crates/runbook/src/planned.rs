@@ -159,10 +159,7 @@ impl Planner {
         settings: &Settings,
         place: &ConsistencyPlace<'_>,
     ) -> Vec<StepId> {
-        let databases = settings.databases.iter();
-        let steps: Vec<_> = databases
-            .filter_map(|database| place.step(database))
-            .collect();
+        let steps = place.steps(settings);
         let ids = steps.iter().map(|step| step.id.clone()).collect();
         self.steps.extend(steps);
         ids

@@ -275,9 +275,7 @@ fn judge_secret(secret: &str, dr: Region, found: Result<DescribeSecretOutput, Er
                 },
             ))
         }
-        Err(error) if error.code.as_deref() == Some("ResourceNotFoundException") => {
-            Ok((false, "not there".to_owned()))
-        }
+        Err(error) if is_no_secret(&error) => Ok((false, "not there".to_owned())),
         Err(error) => Err(unobserved(&error)),
     };
     let describe =

@@ -15,7 +15,7 @@ use probe::{IntegrityError, IntegritySession, ProbeClients, Trust, secret_login}
 use report::ShellCommand;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use settings::{Database, Integrity, ObjectRows};
+use settings::{Database, Integrity, ObjectRows, Settings};
 
 use self::compare::{Broken, Compared, Objects, compare};
 use super::{RegionLoss, inputs, secrets};
@@ -77,8 +77,15 @@ impl Receives {
 }
 
 impl ConsistencyPlace<'_> {
-    /// The step in which a database is asked; none where the settings ask nothing.
-    pub(crate) fn step(&self, database: &Database) -> Option<PlannedStep> {
+    /// The steps in which the databases are asked of which the settings ask something.
+    pub(crate) fn steps(&self, settings: &Settings) -> Vec<PlannedStep> {
+        let databases = settings.databases.iter();
+        databases
+            .filter_map(|database| self.step(database))
+            .collect()
+    }
+
+    fn step(&self, database: &Database) -> Option<PlannedStep> {
         let integrity = database.integrity.clone()?;
         let instance = match self.receives {
             Receives::Primary => &database.id,
@@ -395,7 +402,7 @@ impl Asked<'_> {
         let clients = ProbeClients::new(of.dr.region());
         let dbname = integrity.dbname.as_deref();
         let login = integrity.login.as_str();
-        let login = secret_login(&clients, login, address.endpoint(), dbname).await;
+        let login = secret_login(&clients, login, address, dbname).await;
         Ok(IntegritySession {
             login: login.map_err(|unobserved| self.unreached(&unobserved.reason))?,
             via: integrity.via.clone(),

@@ -4,10 +4,9 @@
 //! What a secret holds is read and written, and is in no record, no message and no log: those have its name, its version and the
 //! address.
 
-use std::fmt;
-
 use aws_env::{Call, ErrorClass, RegionAccess};
 use aws_sdk_secretsmanager::types::StatusType;
+use probe::Endpoint;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use settings::DatabaseSecret;
@@ -23,29 +22,6 @@ pub(crate) struct SecretInputs {
     pub(crate) secret: DatabaseSecret,
     /// The instance in the region that receives.
     pub(crate) instance: String,
-}
-
-/// Where an instance answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address {
-    host: String,
-    port: u16,
-}
-
-impl Address {
-    /// As whoever connects takes it.
-    pub(super) fn endpoint(self) -> probe::Endpoint {
-        probe::Endpoint {
-            host: self.host,
-            port: self.port,
-        }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
 }
 
 /// The content of a secret, which is shown nowhere.
@@ -89,7 +65,7 @@ impl Content {
     pub(super) fn says(
         &self,
         secret: &DatabaseSecret,
-        address: &Address,
+        address: &Endpoint,
     ) -> Result<bool, StepError> {
         let (host, port) = self.fields_of(secret)?;
         let port = match port {
@@ -111,7 +87,7 @@ impl Content {
     }
 
     /// The same with this address, as it is written.
-    fn with(mut self, secret: &DatabaseSecret, address: &Address) -> String {
+    fn with(mut self, secret: &DatabaseSecret, address: &Endpoint) -> String {
         let is_text = self.fields.get(&secret.port).is_some_and(Value::is_string);
         let port = match is_text {
             true => json!(address.port.to_string()),
@@ -174,14 +150,14 @@ pub(super) async fn describe(
 pub(super) async fn address<S: Store, H: Host>(
     of: &RegionLoss<'_, S, H>,
     instance: &str,
-) -> Result<Address, StepError> {
+) -> Result<Endpoint, StepError> {
     let found = of.databases().instance(instance).await?;
     let endpoint = found.and_then(|found| found.endpoint);
     let endpoint = endpoint
         .as_deref()
         .and_then(|endpoint| endpoint.rsplit_once(':'));
     match endpoint.and_then(|(host, port)| Some((host, port.parse().ok()?))) {
-        Some((host, port)) => Ok(Address {
+        Some((host, port)) => Ok(Endpoint {
             host: host.to_owned(),
             port,
         }),
@@ -265,7 +241,7 @@ pub(super) async fn apply<S: Store, H: Host>(
 pub(super) async fn write(
     access: &RegionAccess,
     secret: &DatabaseSecret,
-    address: &Address,
+    address: &Endpoint,
     content: Content,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
@@ -320,7 +296,7 @@ mod tests {
 
     #[test]
     fn address_is_written_as_the_secret_has_it_and_all_else_stays() {
-        let address = Address {
+        let address = Endpoint {
             host: "new.example".to_owned(),
             port: 6000,
         };
@@ -342,7 +318,7 @@ mod tests {
 
     #[test]
     fn secret_without_the_fields_is_refused_without_its_content() {
-        let address = Address {
+        let address = Endpoint {
             host: "h".to_owned(),
             port: 1,
         };
