@@ -10,7 +10,7 @@ use serde::Serialize;
 use settings::{Database, Region, Tags};
 
 use super::as_of::{AsOf, CLOCKS};
-use super::clients::is_any;
+use super::clients::{STATE, is_any};
 use super::pin::{held_by, pinned_by};
 use super::{
     Backup, Instance, RdsClients, Refusal, check_key, judge_source_region, provenance_tags, show,
@@ -240,7 +240,7 @@ pub async fn enable(
                 return Err(Error::not_settled(call, waiting.elapsed(), seen));
             }
             // While it backs the instance up, or changes it, RDS begins none.
-            Some(error) if is_any(&error, &["InvalidDBInstanceState"]) => {
+            Some(error) if is_any(&error, &[STATE]) => {
                 if !waiting.pause().await {
                     return Err(error);
                 }

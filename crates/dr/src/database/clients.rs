@@ -342,6 +342,9 @@ fn absent<T>(error: Error, codes: &[&str], nothing: T) -> Result<T, Error> {
     }
 }
 
+/// RDS's code for what it does in another status only.
+pub(super) const STATE: &str = "InvalidDBInstanceState";
+
 /// RDS's model ends some codes in `Fault` and its answers do not, or the other way round.
 pub(super) fn is_any(error: &Error, codes: &[&str]) -> bool {
     let bare = |code: &str| code.strip_suffix("Fault").unwrap_or(code).to_owned();

@@ -9,14 +9,11 @@ use report::{Observer, Outcome};
 use serde::{Deserialize, Serialize};
 use settings::{Region, Tags};
 
-use super::clients::is_any;
+use super::clients::{STATE, is_any};
 use super::name::legal_part;
 use super::{
     Begun, Instance, RdsClients, Refusal, RunName, Snapshot, SnapshotState, provenance_tags,
 };
-
-/// RDS's code for what it does in another status only.
-const STATE: &str = "InvalidDBInstanceState";
 
 /// Why an instance was not given up, or a replica not promoted.
 #[derive(Debug, thiserror::Error)]

@@ -12,11 +12,8 @@ use serde::Serialize;
 use super::{
     Begun, RestoreError, RestorePlan, RestoreStep, Restored, begin_restore, configure, plan, verify,
 };
-use crate::database::clients::is_any;
+use crate::database::clients::{STATE, is_any};
 use crate::database::{Instance, RdsClients, provenance_tags};
-
-/// RDS's code for what it does in another status only.
-const STATE: &str = "InvalidDBInstanceState";
 
 /// How a restore stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
