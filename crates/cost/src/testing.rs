@@ -18,6 +18,10 @@ pub(crate) fn price(inventory: &Inventory) -> Estimate {
 
 /// Resources in ca-central-1, each named by its place.
 pub(crate) fn stack(resources: &[(&str, Value)]) -> Inventory {
+    stack_in("ca-central-1", resources)
+}
+
+pub(crate) fn stack_in(region: &str, resources: &[(&str, Value)]) -> Inventory {
     let resources: Vec<Value> = resources
         .iter()
         .enumerate()
@@ -26,8 +30,13 @@ pub(crate) fn stack(resources: &[(&str, Value)]) -> Inventory {
         })
         .collect();
     let plan = json!({"format_version": "1.2", "planned_values": {"root_module": {"resources": resources}}});
-    let (region, dr) = ("ca-central-1".parse().ok(), "us-east-1".parse().ok());
-    Inventory::from_terraform(plan.to_string().as_bytes(), region, dr).unwrap()
+    let json = plan.to_string();
+    Inventory::from_terraform(
+        json.as_bytes(),
+        Some(region.parse().unwrap()),
+        Some("us-east-1".parse().unwrap()),
+    )
+    .unwrap()
 }
 
 /// A resource that may not be priced in full: by its type, class, an attribute, its size, or its region.

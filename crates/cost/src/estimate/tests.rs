@@ -5,6 +5,7 @@ use settings::{Region, Settings};
 
 use super::*;
 use crate::prices::{Scope, Service};
+use crate::testing::{stack, stack_in};
 
 mod account;
 mod data;
@@ -33,29 +34,6 @@ fn guide() -> Inventory {
 fn estimate(inventory: &Inventory, usage: &str) -> Estimate {
     let usage = Usage::parse(usage).unwrap();
     Estimate::new(inventory, &usage, &PriceBook::builtin().unwrap(), options())
-}
-
-/// A stack of single resources in ca-central-1, each named `x`.
-fn stack(resources: &[(&str, Value)]) -> Inventory {
-    stack_in("ca-central-1", resources)
-}
-
-fn stack_in(region: &str, resources: &[(&str, Value)]) -> Inventory {
-    let resources: Vec<Value> = resources
-        .iter()
-        .enumerate()
-        .map(|(at, (kind, values))| {
-            json!({"address": format!("{kind}.x[{at}]"), "mode": "managed", "type": kind, "name": "x", "values": values})
-        })
-        .collect();
-    let plan = json!({"format_version": "1.2", "planned_values": {"root_module": {"resources": resources}}});
-    let json = plan.to_string();
-    Inventory::from_terraform(
-        json.as_bytes(),
-        Some(region.parse().unwrap()),
-        Some("us-east-1".parse().unwrap()),
-    )
-    .unwrap()
 }
 
 fn line<'e>(estimate: &'e Estimate, item: &str) -> &'e Line {
