@@ -3,22 +3,16 @@
 use aws_env::RegionClients;
 use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::types::{
-    BucketVersioningStatus, DeleteMarkerReplication, DeleteMarkerReplicationStatus, Destination,
-    ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
-    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
-    ServerSideEncryptionRule, VersioningConfiguration,
+    DeleteMarkerReplication, DeleteMarkerReplicationStatus, Destination, ReplicationConfiguration,
+    ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus, ServerSideEncryption,
+    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
 };
 
-use crate::stage::{FROM, Stage, TO};
+use crate::stage::{FROM, Stage, TO, keep_versions};
 
 /// As Terraform makes a data bucket: with versions, under a key of its region.
 async fn harden(clients: &RegionClients, bucket: &str) {
-    let versioning = VersioningConfiguration::builder()
-        .status(BucketVersioningStatus::Enabled)
-        .build();
-    let put = clients.s3.put_bucket_versioning().bucket(bucket);
-    let put = put.versioning_configuration(versioning);
-    put.send().await.unwrap();
+    keep_versions(clients, bucket).await;
     let key = format!(
         "arn:aws:kms:{}:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab",
         clients.region

@@ -5,10 +5,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use aws_env::RegionClients;
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use local_aws::{KillAt, Moment};
 
-use crate::stage::{FROM, JOURNALS, Stage, TO};
+use crate::stage::{FROM, JOURNALS, Stage, TO, keep_versions};
 
 const ANY_NUMBER: [&str; 4] = ["--max-delete", "100%", "--max-replace", "100%"];
 
@@ -68,12 +67,7 @@ impl Stage {
     /// Both buckets keep versions, and are empty; no run has been.
     async fn anew(&self) {
         for (clients, bucket) in [(&self.from, FROM), (&self.to, TO)] {
-            let versioning = VersioningConfiguration::builder()
-                .status(BucketVersioningStatus::Enabled)
-                .build();
-            let put = clients.s3.put_bucket_versioning().bucket(bucket);
-            let put = put.versioning_configuration(versioning);
-            put.send().await.unwrap();
+            keep_versions(clients, bucket).await;
         }
         // With the journals of all runs before, each run would take longer.
         for (clients, bucket) in [(&self.from, FROM), (&self.to, TO), (&self.to, JOURNALS)] {

@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use aws_env::RegionClients;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use local_aws::RegionState;
 
-use crate::stage::{DR, FROM, PRIMARY, Stage, TO};
+use crate::stage::{DR, FROM, PRIMARY, Stage, TO, keep_versions};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sync_parity_and_undo_of_a_bucket_of_the_settings_put_it_back() {
@@ -165,12 +164,7 @@ async fn sync_of_a_source_that_was_overwritten_with_junk_is_refused_with_exit_4(
 #[tokio::test(flavor = "multi_thread")]
 async fn reconcile_of_a_copy_that_was_overwritten_with_junk_is_refused_with_exit_4() {
     let stage = stage!();
-    let versioning = VersioningConfiguration::builder()
-        .status(BucketVersioningStatus::Enabled)
-        .build();
-    let put = stage.from.s3.put_bucket_versioning().bucket(FROM);
-    let put = put.versioning_configuration(versioning);
-    put.send().await.unwrap();
+    keep_versions(&stage.from, FROM).await;
     let keys = ["a", "b", "c"];
     stage.put(&stage.from, FROM, &keys).await;
     stage.put(&stage.to, TO, &keys).await;
@@ -272,14 +266,7 @@ async fn sync_to_a_bucket_without_versions_is_refused_with_exit_4() {
 #[tokio::test(flavor = "multi_thread")]
 async fn reconcile_of_writes_on_both_sides_loses_none() {
     let stage = stage!();
-    let versioning = VersioningConfiguration::builder()
-        .status(BucketVersioningStatus::Enabled)
-        .build();
-    let put = stage.from.s3.put_bucket_versioning().bucket(FROM);
-    put.versioning_configuration(versioning)
-        .send()
-        .await
-        .unwrap();
+    keep_versions(&stage.from, FROM).await;
     let old = [
         "same",
         "changed-in-dr",

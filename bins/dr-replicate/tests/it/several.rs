@@ -1,11 +1,8 @@
 //! Several buckets in one call.
 
-use aws_sdk_s3::types::{
-    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
-    VersioningConfiguration,
-};
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 
-use crate::stage::{FROM, PRIMARY, Stage, TO};
+use crate::stage::{FROM, PRIMARY, Stage, TO, keep_versions};
 
 const OTHER: &str = "berthcare-documents-staging";
 const OTHER_DR: &str = "berthcare-documents-staging-dr";
@@ -20,12 +17,7 @@ async fn second_pair(stage: &Stage) {
     create.send().await.unwrap();
     let create = stage.to.s3.create_bucket().bucket(OTHER_DR);
     create.send().await.unwrap();
-    let versioning = VersioningConfiguration::builder()
-        .status(BucketVersioningStatus::Enabled)
-        .build();
-    let put = stage.to.s3.put_bucket_versioning().bucket(OTHER_DR);
-    let put = put.versioning_configuration(versioning);
-    put.send().await.unwrap();
+    keep_versions(&stage.to, OTHER_DR).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,6 +28,16 @@ pub(crate) struct Stage {
     pub(crate) folder: tempfile::TempDir,
 }
 
+/// From now on a bucket keeps versions.
+pub(crate) async fn keep_versions(clients: &RegionClients, bucket: &str) {
+    let versioning = VersioningConfiguration::builder()
+        .status(BucketVersioningStatus::Enabled)
+        .build();
+    let put = clients.s3.put_bucket_versioning().bucket(bucket);
+    let put = put.versioning_configuration(versioning);
+    put.send().await.unwrap();
+}
+
 impl Stage {
     pub(crate) async fn open() -> Option<Self> {
         Self::on(Base::Ministack).await
@@ -67,14 +77,7 @@ impl Stage {
             let create = stage.to.s3.create_bucket().bucket(bucket);
             create.send().await.unwrap();
         }
-        let versioning = VersioningConfiguration::builder()
-            .status(BucketVersioningStatus::Enabled)
-            .build();
-        let put = stage.to.s3.put_bucket_versioning().bucket(TO);
-        put.versioning_configuration(versioning)
-            .send()
-            .await
-            .unwrap();
+        keep_versions(&stage.to, TO).await;
         Some(stage)
     }
 
