@@ -1,4 +1,4 @@
-//! Policies of IAM and of buckets, read and judged without AWS: what a policy allows too widely, whom a role
+//! Policies of identities and of resources (buckets, keys, secrets, topics), read and judged without AWS: what a policy allows too widely, whom a role
 //! trusts, what is denied to everybody.
 //!
 //! Grammar: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>.
@@ -12,7 +12,7 @@ use report::finding::{Observation, Unobserved};
 use serde_json::{Map, Value};
 
 pub(crate) use glob::covers;
-pub(crate) use reach::is_denied_to_all;
+pub(crate) use reach::{is_denied_to_all, nobody_or};
 pub(crate) use trust::Trust;
 
 /// A policy document.

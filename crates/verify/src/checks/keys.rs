@@ -2,10 +2,10 @@
 
 use aws_sdk_kms::types::{KeyManagerType, KeyMetadata, KeyState};
 use report::finding::{Observation, Severity, Unobserved};
-use serde_json::Value;
 
 use super::Context;
 use crate::check::{Answer, Check};
+use crate::policy::{Policy, nobody_or};
 
 static EXISTS: Check = Check {
     id: "kms-exists",
@@ -66,7 +66,7 @@ struct Picture {
     /// Whether it is rotated, and after how many days.
     rotation: Observation<(bool, Option<i32>)>,
     aliases: Observation<Vec<String>>,
-    policy: Observation<String>,
+    policy: Observation<Policy>,
 }
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
@@ -108,7 +108,8 @@ async fn observe(context: Context<'_>, arn: &str) -> Picture {
         let answer =
             answer.map_err(|error| Unobserved::from(call("GetKeyPolicy").failed(error)))?;
         let policy = answer.policy;
-        policy.ok_or_else(|| Unobserved::because("KMS's answer has no policy in it"))
+        let lacks = || Unobserved::because("KMS's answer has no policy in it");
+        Policy::parse(&policy.ok_or_else(lacks)?)
     };
     let (key, rotation, aliases, policy) = tokio::join!(key, rotation, aliases, policy);
     Picture {
@@ -170,9 +171,10 @@ fn judge(context: Context<'_>, arn: &str, picture: &Picture) -> Vec<Answer> {
         (found.contains(&alias), shown)
     });
     let policy = picture.policy.clone().and_then(|policy| {
-        let account = arn.split(':').nth(4).unwrap_or_default();
-        let foreign = foreign(&policy, account)?;
-        Ok((foreign.is_empty(), join(&foreign)))
+        let mut found = policy.outsiders(context.account)?;
+        // Services use a key on behalf of whoever may use them, and name no account in most of AWS's own examples.
+        found.retain(|outsider| !outsider.is_service());
+        Ok(nobody_or(&found))
     });
     vec![
         exists,
@@ -186,71 +188,6 @@ fn judge(context: Context<'_>, arn: &str, picture: &Picture) -> Vec<Answer> {
 
 fn shown(text: Option<&str>) -> String {
     text.unwrap_or("nothing").to_owned()
-}
-
-fn join(foreign: &[String]) -> String {
-    if foreign.is_empty() {
-        return "nobody".to_owned();
-    }
-    foreign.join(", ")
-}
-
-/// Principals of other accounts, and everybody, whom a statement lets in without asking for this account.
-fn foreign(policy: &str, account: &str) -> Observation<Vec<String>> {
-    let unreadable = || Unobserved::because("the key's policy is not what IAM policies are");
-    let policy: Value = serde_json::from_str(policy).map_err(|_| unreadable())?;
-    let statements = policy.get("Statement").ok_or_else(unreadable)?;
-    let mut foreign = Vec::new();
-    for statement in many(statements) {
-        if statement.get("Effect").and_then(Value::as_str) == Some("Deny") {
-            continue;
-        }
-        // With NotPrincipal, everybody else is let in.
-        let Some(principal) = statement.get("Principal") else {
-            foreign.push("everybody but some".to_owned());
-            continue;
-        };
-        let people = match principal {
-            Value::Object(kinds) => kinds.get("AWS").map(many).unwrap_or_default(),
-            other => many(other),
-        };
-        for person in people {
-            let person = person.as_str().ok_or_else(unreadable)?;
-            let own = person == account || person.split(':').nth(4) == Some(account);
-            if !own && !asks_for(statement, account) {
-                foreign.push(if person == "*" { "everybody" } else { person }.to_owned());
-            }
-        }
-    }
-    Ok(foreign)
-}
-
-/// Whether a condition holds for callers or sources of this account only.
-fn asks_for(statement: &Value, account: &str) -> bool {
-    ["StringEquals", "ForAnyValue:StringEquals"]
-        .into_iter()
-        .filter_map(|operator| statement.get("Condition")?.get(operator)?.as_object())
-        .flatten()
-        .any(|(key, value)| {
-            let key = key.to_ascii_lowercase();
-            let accounts = [
-                "kms:calleraccount",
-                "aws:principalaccount",
-                "aws:sourceaccount",
-            ];
-            accounts.contains(&key.as_str())
-                && many(value)
-                    .iter()
-                    .all(|value| value.as_str() == Some(account))
-        })
-}
-
-/// IAM writes one thing without a list around it.
-fn many(value: &Value) -> Vec<&Value> {
-    match value {
-        Value::Array(values) => values.iter().collect(),
-        one => vec![one],
-    }
 }
 
 #[cfg(test)]
@@ -272,7 +209,7 @@ mod tests {
             key: Ok(key.build().unwrap()),
             rotation: Ok((true, Some(365))),
             aliases: Ok(vec!["alias/berthcare-staging".to_owned()]),
-            policy: Ok(r#"{"Statement": []}"#.to_owned()),
+            policy: Policy::parse(r#"{"Statement": []}"#),
         }
     }
 
@@ -336,43 +273,29 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_policy_that_lets_others_in_is_seen_in_every_form() {
-        let policy = |principal: &str, more: &str| {
-            format!(
-                r#"{{"Statement": {{"Effect": "Allow", "Principal": {principal}, "Action": "kms:Decrypt" {more}}}}}"#
-            )
-        };
-        let own = r#", "Condition": {"StringEquals": {"kms:CallerAccount": "111122223333"}}"#;
-        let both =
-            r#", "Condition": {"StringEquals": {"kms:CallerAccount": ["111122223333", "4"]}}"#;
-        for (principal, more, found) in [
-            (r#"{"AWS": "arn:aws:iam::111122223333:root"}"#, "", 0),
-            (r#"{"AWS": "111122223333"}"#, "", 0),
-            (r#"{"Service": "logs.ca-central-1.amazonaws.com"}"#, "", 0),
-            (r#""*""#, "", 1),
-            (r#"{"AWS": "*"}"#, "", 1),
-            (r#"{"AWS": "*"}"#, own, 0),
-            (r#"{"AWS": "*"}"#, both, 1),
+    #[tokio::test]
+    async fn services_use_a_key_on_behalf_of_others_and_are_no_strangers() {
+        let mut picture = picture();
+        for (principal, status) in [
             (
-                r#"{"AWS": ["111122223333", "arn:aws:iam::444455556666:role/x"]}"#,
-                "",
-                1,
+                r#"{"Service": "logs.ca-central-1.amazonaws.com"}"#,
+                Status::Ok,
             ),
+            (r#"{"AWS": "arn:aws:iam::123456789012:root"}"#, Status::Ok),
+            (r#""*""#, Status::Wrong),
+            (r#"{"AWS": "444455556666"}"#, Status::Wrong),
+            (r#"{"AWS": "AROAEXAMPLE"}"#, Status::Unknown),
         ] {
-            let foreign = foreign(&policy(principal, more), "111122223333").unwrap();
-            assert_eq!(foreign.len(), found, "{principal} {more}: {foreign:?}");
-        }
-        let others = r#"{"Statement": [{"Effect": "Allow", "NotPrincipal": {"AWS": "4"}}]}"#;
-        assert_eq!(foreign(others, "1").unwrap().len(), 1);
-        let deny = r#"{"Statement": [{"Effect": "Deny", "Principal": "*"}]}"#;
-        assert!(foreign(deny, "1").unwrap().is_empty());
-        for bad in [
-            "",
-            "{}",
-            r#"{"Statement": {"Effect": "Allow", "Principal": {"AWS": 4}}}"#,
-        ] {
-            assert!(foreign(bad, "1").is_err(), "{bad}");
+            picture.policy = Policy::parse(&format!(
+                r#"{{"Statement": {{"Effect": "Allow", "Principal": {principal}, "Action": "kms:*",
+                "Resource": "*"}}}}"#
+            ));
+            let policy = statuses(&picture).await.into_iter();
+            let found: Vec<Status> = policy
+                .filter(|(id, _)| *id == POLICY.id)
+                .map(|(_, status)| status)
+                .collect();
+            assert_eq!(found, [status], "{principal}");
         }
     }
 }

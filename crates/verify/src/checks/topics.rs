@@ -7,6 +7,7 @@ use report::finding::{Observation, Severity, Unobserved};
 
 use super::Context;
 use crate::check::{Answer, Check};
+use crate::policy::Policy;
 
 mod policy;
 
@@ -138,7 +139,8 @@ fn judge(context: Context<'_>, arn: &str, global: bool, picture: &Picture) -> Ve
     };
     let policy = attribute("Policy")
         .ok_or_else(|| Unobserved::missing("SNS", "Policy"))
-        .and_then(|text| policy::Policy::read(text, arn));
+        .and_then(|text| Policy::parse(text));
+    let policy = policy.as_ref().map_err(Clone::clone);
     let subscribed = picture.subscriptions.as_ref().map_err(Clone::clone);
     vec![
         EXISTS.answer(arn, "there", terraform, Ok((true, "there".to_owned()))),
@@ -154,18 +156,14 @@ fn judge(context: Context<'_>, arn: &str, global: bool, picture: &Picture) -> Ve
             "cloudwatch.amazonaws.com",
             None,
             policy
-                .as_ref()
-                .map_err(Clone::clone)
-                .and_then(policy::Policy::alarms_publish),
+                .clone()
+                .and_then(|policy| policy::alarms_publish(policy, arn)),
         ),
         NOBODY_ELSE.answer(
             arn,
             "alarms of this account only",
             None,
-            policy
-                .as_ref()
-                .map_err(Clone::clone)
-                .and_then(policy::Policy::nobody_else),
+            policy.map(|policy| policy::nobody_else(policy, arn)),
         ),
     ]
 }

@@ -134,7 +134,7 @@ impl Policy {
 
 impl Statement {
     /// Whether `action`, in any case, is among its actions.
-    pub(super) fn names(&self, action: &str) -> bool {
+    pub(crate) fn names(&self, action: &str) -> bool {
         let action = action.to_lowercase();
         match &self.actions {
             Terms::Only(actions) => actions.iter().any(|wide| covers(wide, &action)),

@@ -1,6 +1,50 @@
-//! Whom a bucket's policy reaches.
+//! Whom the policy of a resource reaches: of a bucket, a key, a secret, a topic.
+
+use std::fmt;
+
+use report::finding::{Observation, Unobserved};
 
 use super::{Condition, Policy, Principal, Statement, Terms, covers};
+
+/// Somebody from outside the account whom a statement lets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outsider<'a> {
+    pub(crate) statement: &'a Statement,
+    /// `None`: all but those whom the statement names.
+    pub(crate) principal: Option<&'a Principal>,
+}
+
+impl Outsider<'_> {
+    /// Everybody without any condition.
+    pub(crate) fn is_public(&self) -> bool {
+        self.principal.is_some_and(Principal::is_everybody) && self.statement.conditions.is_empty()
+    }
+
+    /// An AWS service on whosever behalf.
+    pub(crate) fn is_service(&self) -> bool {
+        self.principal.is_some_and(|who| who.kind == "Service")
+    }
+}
+
+impl fmt::Display for Outsider<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let statement = self.statement.name();
+        match self.principal {
+            Some(who) if who.is_everybody() => write!(f, "{statement}: everybody"),
+            Some(who) => write!(f, "{statement}: {} {}", who.kind, who.name),
+            None => write!(f, "{statement}: NotPrincipal"),
+        }
+    }
+}
+
+/// What people read of those who are let in: nobody, or who.
+pub(crate) fn nobody_or(outsiders: &[Outsider<'_>]) -> (bool, String) {
+    if outsiders.is_empty() {
+        return (true, "nobody".to_owned());
+    }
+    let all: Vec<String> = outsiders.iter().map(Outsider::to_string).collect();
+    (false, all.join(", "))
+}
 
 /// Whether everything is denied to everybody on a bucket and what is in it, whenever `when` says so of the only
 /// condition; another condition beside it would leave a gap.
@@ -33,6 +77,12 @@ impl Principal {
         self.kind == "AWS" && self.name == "*"
     }
 
+    /// A role or user by its unique ID.
+    fn is_by_id(&self) -> bool {
+        let by_id = ["AROA", "AIDA"];
+        self.kind == "AWS" && by_id.iter().any(|prefix| self.name.starts_with(prefix))
+    }
+
     /// Of this account: its root, a user or a role by ARN, or its number.
     fn is_of(&self, account: &str) -> bool {
         self.kind == "AWS" && (self.name == account || self.name.split(':').nth(4) == Some(account))
@@ -41,32 +91,47 @@ impl Principal {
 
 impl Policy {
     /// Whom it lets in from outside `account`: other accounts, identity providers, and services that it does not
-    /// hold to this account. Everybody without any condition is left to AWS's own judgement of what is public.
-    pub(crate) fn outsiders(&self, account: &str) -> Vec<String> {
-        let mut found = Vec::new();
+    /// hold to this account.
+    ///
+    /// # Errors
+    /// Where nobody is found, and a principal is named by its unique ID, which has no account in it: AWS shows those
+    /// of roles and users that are gone that way.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids>
+    pub(crate) fn outsiders(&self, account: &str) -> Observation<Vec<Outsider<'_>>> {
+        let (mut found, mut unclear) = (Vec::new(), None);
         for statement in self.allowing() {
             let principals = match &statement.principals {
                 Some(Terms::Only(principals)) => principals,
                 Some(Terms::AllBut(_)) => {
-                    found.push(format!("{}: NotPrincipal", statement.name()));
+                    found.push(Outsider {
+                        statement,
+                        principal: None,
+                    });
                     continue;
                 }
                 None => continue,
             };
-            let open = principals.iter().filter(|principal| {
-                let public = principal.is_everybody() && statement.conditions.is_empty();
-                !principal.is_of(account) && !public && !statement.is_held_to(account)
-            });
-            found.extend(open.map(|principal| {
-                format!(
-                    "{}: {} {}",
-                    statement.name(),
-                    principal.kind,
-                    principal.name
-                )
-            }));
+            for principal in principals {
+                if principal.is_of(account) || statement.is_held_to(account) {
+                    continue;
+                }
+                if principal.is_by_id() {
+                    unclear.get_or_insert(principal);
+                    continue;
+                }
+                found.push(Outsider {
+                    statement,
+                    principal: Some(principal),
+                });
+            }
         }
-        found
+        match unclear {
+            Some(principal) if found.is_empty() => Err(Unobserved::because(format!(
+                "the policy names {} by its unique ID: nobody can tell of which account it is",
+                principal.name
+            ))),
+            _ => Ok(found),
+        }
     }
 
     /// Whether a service may put an object on behalf of a source of the account; conditions on anything but
@@ -139,13 +204,22 @@ impl Policy {
     }
 }
 
+/// Keys of conditions, in lower case, that have the account of who asks, or on whose behalf a service does:
+/// `aws:SourceOwner` is SNS's own, `kms:CallerAccount` KMS's.
+const ACCOUNT_KEYS: [&str; 4] = [
+    "aws:principalaccount",
+    "aws:sourceaccount",
+    "aws:sourceowner",
+    "kms:calleraccount",
+];
+
 impl Statement {
     /// Whether its conditions hold only for callers or sources of the account.
-    fn is_held_to(&self, account: &str) -> bool {
+    pub(crate) fn is_held_to(&self, account: &str) -> bool {
         let arn_of = |value: &str| value.split(':').nth(4) == Some(account);
         self.conditions.iter().any(|condition| {
-            condition.demands("aws:sourceaccount", |value| value == account)
-                || condition.demands("aws:principalaccount", |value| value == account)
+            let mut accounts = ACCOUNT_KEYS.iter();
+            accounts.any(|key| condition.demands(key, |value| value == account))
                 || condition.demands("aws:sourcearn", arn_of)
                 || condition.demands("aws:principalarn", arn_of)
         })

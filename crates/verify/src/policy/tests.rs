@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::reach::Outsider;
 use super::*;
 
 fn policy(statements: Value) -> Policy {
@@ -273,11 +274,12 @@ fn a_denial_with_a_gap_is_none() {
 #[test]
 fn outsiders_are_those_who_are_not_held_to_the_account() {
     let outside = |principal: Value, condition: Value| {
-        policy(
+        let policy = policy(
             json!({"Sid": "S", "Effect": "Allow", "Principal": principal, "Action": "s3:GetObject",
             "Resource": "arn:aws:s3:::b/*", "Condition": condition}),
-        )
-        .outsiders("123456789012")
+        );
+        let found = policy.outsiders("123456789012")?;
+        Ok::<_, Unobserved>(found.iter().map(Outsider::to_string).collect::<Vec<_>>())
     };
     for (principal, condition) in [
         (
@@ -296,15 +298,32 @@ fn outsiders_are_those_who_are_not_held_to_the_account() {
             json!("*"),
             json!({"StringEquals": {"aws:PrincipalAccount": "123456789012"}}),
         ),
-        // Public: AWS says so itself.
-        (json!("*"), json!({})),
+        (
+            json!("*"),
+            json!({"StringEquals": {"kms:CallerAccount": "123456789012"}}),
+        ),
     ] {
-        assert!(
-            outside(principal.clone(), condition.clone()).is_empty(),
+        assert_eq!(
+            outside(principal.clone(), condition.clone()),
+            Ok(Vec::new()),
             "{principal} {condition}"
         );
     }
     for (principal, condition) in [
+        (json!("*"), json!({})),
+        (json!({"AWS": "*"}), json!({})),
+        (
+            json!({"AWS": "*"}),
+            json!({"StringEquals": {"kms:CallerAccount": ["123456789012", "4"]}}),
+        ),
+        (
+            json!({"AWS": ["123456789012", "arn:aws:iam::444455556666:role/x"]}),
+            json!({}),
+        ),
+        (
+            json!({"AWS": ["AROAEXAMPLE", "arn:aws:iam::444455556666:role/x"]}),
+            json!({}),
+        ),
         (json!({"AWS": "arn:aws:iam::210987654321:root"}), json!({})),
         (json!({"Service": "logging.s3.amazonaws.com"}), json!({})),
         (json!({"Federated": "accounts.example.org"}), json!({})),
@@ -313,12 +332,17 @@ fn outsiders_are_those_who_are_not_held_to_the_account() {
             json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}),
         ),
     ] {
-        assert_eq!(
-            outside(principal.clone(), condition.clone()).len(),
-            1,
-            "{principal} {condition}"
-        );
+        let found = outside(principal.clone(), condition.clone()).unwrap();
+        assert_eq!(found.len(), 1, "{principal} {condition}: {found:?}");
     }
+    // The ID of a role that is gone has no account in it.
+    assert!(outside(json!({"AWS": "AROAEXAMPLE"}), json!({})).is_err());
+    let all_but = policy(json!({"Effect": "Allow", "NotPrincipal": {"AWS": "4"},
+        "Action": "s3:GetObject", "Resource": "*"}));
+    assert_eq!(all_but.outsiders("4").unwrap().len(), 1);
+    let denies = policy(json!({"Effect": "Deny", "Principal": "*",
+        "Action": "s3:GetObject", "Resource": "*"}));
+    assert_eq!(denies.outsiders("4").unwrap(), []);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::catalog::*;
 use super::observe::{FailureAlarm, Picture};
 use super::{Buckets, Kind, LOGS, lifecycle};
 use crate::check::{Answer, Check};
-use crate::policy::{Condition, is_denied_to_all};
+use crate::policy::{Condition, is_denied_to_all, nobody_or};
 
 type Account = Observation<Option<aws_sdk_s3control::types::PublicAccessBlockConfiguration>>;
 
@@ -214,15 +214,11 @@ fn access(context: Context<'_>, picture: &Picture, account: &Account) -> Vec<Ans
         None => (true, "no policy".to_owned()),
     });
     let outsiders = match &picture.policy {
-        Ok(policy) => {
-            let found = policy.outsiders(context.account);
-            let shown = if found.is_empty() {
-                "nobody".to_owned()
-            } else {
-                found.join(", ")
-            };
-            Ok((found.is_empty(), shown))
-        }
+        Ok(policy) => policy.outsiders(context.account).map(|mut found| {
+            // AWS itself judges what is public.
+            found.retain(|outsider| !outsider.is_public());
+            nobody_or(&found)
+        }),
         Err(unobserved) if unobserved.absent => Ok((true, "no policy".to_owned())),
         Err(unobserved) => Err(unobserved.clone()),
     };

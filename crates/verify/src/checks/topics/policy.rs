@@ -2,44 +2,10 @@
 //! <https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html>
 
 use report::finding::{Observation, Unobserved};
-use serde::Deserialize;
-use serde_json::{Map, Value};
+
+use crate::policy::{Policy, Principal, Statement, Terms, covers};
 
 const CLOUDWATCH: &str = "cloudwatch.amazonaws.com";
-
-/// The policy of a topic.
-pub(super) struct Policy<'a> {
-    statements: Vec<Statement>,
-    topic: &'a str,
-}
-
-#[derive(Deserialize)]
-struct Document {
-    #[serde(rename = "Statement")]
-    statements: OneOrMany<Statement>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany<T> {
-    Many(Vec<T>),
-    One(T),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Statement {
-    sid: Option<String>,
-    effect: String,
-    principal: Option<Value>,
-    action: Option<Value>,
-    resource: Option<Value>,
-    #[serde(default)]
-    condition: Map<String, Value>,
-    not_principal: Option<Value>,
-    not_action: Option<Value>,
-    not_resource: Option<Value>,
-}
 
 /// What a statement's conditions mean for alarms of this account.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,197 +20,148 @@ enum Holds {
     Unclear,
 }
 
-impl<'a> Policy<'a> {
-    pub(super) fn read(text: &str, topic: &'a str) -> Observation<Self> {
-        // The text itself is not repeated.
-        let document: Document = serde_json::from_str(text)
-            .map_err(|_| Unobserved::because("the topic's policy is not what IAM documents"))?;
-        let statements = match document.statements {
-            OneOrMany::Many(statements) => statements,
-            OneOrMany::One(statement) => vec![statement],
-        };
-        Ok(Self { statements, topic })
-    }
-
-    /// Whether alarms of this account may publish.
-    pub(super) fn alarms_publish(&self) -> Observation<(bool, String)> {
-        let mut allowed = false;
-        let mut unclear = None;
-        for statement in self
-            .statements
-            .iter()
-            .filter(|statement| statement.fits(self.topic))
-        {
-            let holds = statement.holds(self.topic);
-            match (statement.effect.as_str(), holds) {
-                ("Deny", Holds::WithoutTls) => {}
-                ("Deny", Holds::Always | Holds::ForOurs) => {
-                    return Ok((false, format!("{} denies it", statement.name())));
-                }
-                ("Allow", Holds::Always | Holds::ForOurs) => allowed = true,
-                ("Allow", Holds::WithoutTls) => {}
-                _ => unclear = Some(statement.name()),
+/// Whether alarms of this account may publish to the topic.
+pub(super) fn alarms_publish(policy: &Policy, topic: &str) -> Observation<(bool, String)> {
+    let mut allowed = false;
+    let mut unclear = None;
+    let about = policy.statements.iter().filter(|it| it.fits(topic));
+    for statement in about {
+        match (statement.allows, statement.holds(topic)) {
+            (_, Holds::WithoutTls) => {}
+            (false, Holds::Always | Holds::ForOurs) => {
+                return Ok((false, format!("{} denies it", statement.name())));
             }
-        }
-        match unclear {
-            Some(name) => Err(Unobserved::because(format!(
-                "{name} has conditions that cannot be judged"
-            ))),
-            None if allowed => Ok((true, CLOUDWATCH.to_owned())),
-            None => Ok((false, "CloudWatch may not".to_owned())),
+            (true, Holds::Always | Holds::ForOurs) => allowed = true,
+            (_, Holds::Unclear) => unclear = Some(statement.name()),
         }
     }
-
-    /// Whether nobody but alarms of this account is let in.
-    pub(super) fn nobody_else(&self) -> Observation<(bool, String)> {
-        let others: Vec<String> = self
-            .statements
-            .iter()
-            .filter(|statement| statement.effect != "Deny")
-            .filter(|statement| {
-                let ours = statement.holds(self.topic) == Holds::ForOurs;
-                !(ours && (statement.is_for_cloudwatch_alone() || statement.is_of_owner()))
-            })
-            .map(|statement| {
-                let who = statement
-                    .principal
-                    .as_ref()
-                    .map_or_else(|| "all but some".to_owned(), Value::to_string);
-                format!("{} lets {who} in", statement.name())
-            })
-            .collect();
-        if others.is_empty() {
-            return Ok((true, "nobody else".to_owned()));
-        }
-        Ok((false, others.join("; ")))
+    match unclear {
+        Some(name) => Err(Unobserved::because(format!(
+            "{name} has conditions that cannot be judged"
+        ))),
+        None if allowed => Ok((true, CLOUDWATCH.to_owned())),
+        None => Ok((false, "CloudWatch may not".to_owned())),
     }
 }
 
-impl Statement {
-    fn name(&self) -> &str {
-        self.sid.as_deref().unwrap_or("a statement without a Sid")
+/// Whether nobody but alarms of this account is let in.
+pub(super) fn nobody_else(policy: &Policy, topic: &str) -> (bool, String) {
+    let others: Vec<String> = policy
+        .allowing()
+        .filter(|statement| {
+            let ours = statement.holds(topic) == Holds::ForOurs;
+            !(ours && (statement.is_for_cloudwatch_alone() || statement.is_of_owner()))
+        })
+        .map(|statement| format!("{} lets {} in", statement.name(), statement.whom()))
+        .collect();
+    if others.is_empty() {
+        return (true, "nobody else".to_owned());
     }
+    (false, others.join("; "))
+}
 
+impl Statement {
     /// Whether it may be about CloudWatch publishing to this topic.
     fn fits(&self, topic: &str) -> bool {
-        let negated = self.not_principal.is_some()
-            || self.not_action.is_some()
-            || self.not_resource.is_some();
-        let principal = match &self.principal {
-            Some(Value::String(all)) => all == "*",
-            Some(Value::Object(kinds)) => {
-                kinds
-                    .get("Service")
-                    .is_some_and(|services| has(services, CLOUDWATCH))
-                    || kinds.get("AWS").is_some_and(|accounts| has(accounts, "*"))
-            }
+        let principal = match &self.principals {
+            Some(Terms::Only(all)) => all
+                .iter()
+                .any(|who| who.is_everybody() || is_cloudwatch(who)),
             _ => false,
         };
-        let action = self.action.as_ref().is_some_and(|actions| {
-            ["sns:publish", "sns:*", "*"]
-                .iter()
-                .any(|action| has(actions, action))
-        });
-        let resource = self
-            .resource
-            .as_ref()
-            .is_none_or(|resources| has(resources, topic) || has(resources, "*"));
-        negated || principal && action && resource
+        let resource = match &self.resources {
+            Some(Terms::Only(all)) => all.iter().any(|wide| covers(wide, topic)),
+            _ => true,
+        };
+        self.is_negated() || principal && self.names("sns:publish") && resource
+    }
+
+    fn is_negated(&self) -> bool {
+        matches!(self.principals, Some(Terms::AllBut(_)))
+            || matches!(self.actions, Terms::AllBut(_))
+            || matches!(self.resources, Some(Terms::AllBut(_)))
     }
 
     /// The statement that AWS gives every topic: everybody, as far as the owner's account is the one that acts.
     fn is_of_owner(&self) -> bool {
-        let keys = self.condition.values().filter_map(Value::as_object);
-        let mut keys = keys.flat_map(Map::keys);
-        keys.any(|key| key.eq_ignore_ascii_case("aws:SourceOwner"))
+        let mut conditions = self.conditions.iter();
+        conditions.any(|condition| condition.key == "aws:sourceowner")
     }
 
     fn is_for_cloudwatch_alone(&self) -> bool {
-        let Some(Value::Object(kinds)) = &self.principal else {
-            return false;
-        };
-        let only = match kinds.get("Service") {
-            Some(Value::String(service)) => service == CLOUDWATCH,
-            Some(Value::Array(services)) => services.iter().all(|service| service == CLOUDWATCH),
-            _ => false,
-        };
-        let publish = match &self.action {
-            Some(Value::String(action)) => action.eq_ignore_ascii_case("sns:Publish"),
-            Some(Value::Array(actions)) => actions.iter().all(|action| {
-                action
-                    .as_str()
-                    .is_some_and(|action| action.eq_ignore_ascii_case("sns:Publish"))
-            }),
-            _ => false,
-        };
-        kinds.len() == 1 && only && publish
+        matches!(&self.principals, Some(Terms::Only(all)) if all.iter().all(is_cloudwatch))
+            && matches!(&self.actions, Terms::Only(all) if all.iter().all(|one| one == "sns:publish"))
+    }
+
+    fn whom(&self) -> String {
+        match &self.principals {
+            Some(Terms::Only(all)) => {
+                let all = all.iter().map(|who| format!("{} {}", who.kind, who.name));
+                all.collect::<Vec<_>>().join(", ")
+            }
+            Some(Terms::AllBut(_)) | None => "all but some".to_owned(),
+        }
     }
 
     fn holds(&self, topic: &str) -> Holds {
-        if self.not_principal.is_some() || self.not_action.is_some() || self.not_resource.is_some()
-        {
+        if self.is_negated() {
             return Holds::Unclear;
         }
         let mut holds = Holds::Always;
-        let account = topic.split(':').nth(4).unwrap_or_default();
-        for (operator, keys) in &self.condition {
-            let Some(keys) = keys.as_object() else {
-                return Holds::Unclear;
+        let mut parts = topic.split(':').skip(3);
+        let (region, account) = (
+            parts.next().unwrap_or_default(),
+            parts.next().unwrap_or_default(),
+        );
+        let is_our_alarm = |arn: &String| {
+            let mut parts = arn.split(':').skip(2);
+            parts.next() == Some("cloudwatch")
+                && parts.next() == Some(region)
+                && parts.next() == Some(account)
+        };
+        for condition in &self.conditions {
+            let values = &condition.values;
+            let ours = match (condition.operator.as_str(), condition.key.as_str()) {
+                ("Bool", "aws:securetransport") if values.iter().all(|value| value == "false") => {
+                    holds = Holds::WithoutTls;
+                    continue;
+                }
+                ("StringEquals", "aws:sourceaccount" | "aws:sourceowner") => {
+                    values.iter().all(|value| value == account)
+                }
+                ("ArnEquals" | "ArnLike" | "StringEquals" | "StringLike", "aws:sourcearn") => {
+                    values.iter().all(is_our_alarm)
+                }
+                _ => false,
             };
-            for (key, value) in keys {
-                let key = key.to_ascii_lowercase();
-                let ours = match (operator.as_str(), key.as_str()) {
-                    ("Bool", "aws:securetransport") if is_false(value) => {
-                        holds = Holds::WithoutTls;
-                        continue;
-                    }
-                    ("StringEquals", "aws:sourceaccount" | "aws:sourceowner") => value == account,
-                    ("ArnEquals" | "ArnLike" | "StringEquals" | "StringLike", "aws:sourcearn") => {
-                        value.as_str().is_some_and(|arn| {
-                            let mut parts = arn.split(':').skip(2);
-                            parts.next() == Some("cloudwatch")
-                                && parts.next() == topic.split(':').nth(3)
-                                && parts.next() == Some(account)
-                        })
-                    }
-                    _ => false,
-                };
-                if !ours {
-                    return Holds::Unclear;
-                }
-                if holds == Holds::Always {
-                    holds = Holds::ForOurs;
-                }
+            if !ours {
+                return Holds::Unclear;
+            }
+            if holds == Holds::Always {
+                holds = Holds::ForOurs;
             }
         }
         holds
     }
 }
 
-fn is_false(value: &Value) -> bool {
-    *value == Value::Bool(false) || value == "false"
-}
-
-/// Whether a text, or one of several, is `wanted`, in whatever case.
-fn has(value: &Value, wanted: &str) -> bool {
-    match value {
-        Value::String(text) => text.eq_ignore_ascii_case(wanted),
-        Value::Array(texts) => texts.iter().any(|text| has(text, wanted)),
-        _ => false,
-    }
+fn is_cloudwatch(who: &Principal) -> bool {
+    who.kind == "Service" && who.name == CLOUDWATCH
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     const TOPIC: &str = "arn:aws:sns:ca-central-1:123456789012:alerts";
 
-    fn judged(statements: &str) -> (Option<bool>, Option<bool>) {
+    fn judged(statements: &str) -> (Option<bool>, bool) {
         let text = format!(r#"{{"Version": "2012-10-17", "Statement": {statements}}}"#);
-        let policy = Policy::read(&text, TOPIC).unwrap();
-        let right = |shown: Observation<(bool, String)>| shown.ok().map(|(right, _)| right);
-        (right(policy.alarms_publish()), right(policy.nobody_else()))
+        let policy = Policy::parse(&text).unwrap();
+        let publish = alarms_publish(&policy, TOPIC).ok().map(|(may, _)| may);
+        (publish, nobody_else(&policy, TOPIC).0)
     }
 
     #[test]
@@ -257,43 +174,36 @@ mod tests {
             change(&mut statement);
             statement.to_string()
         };
-        assert_eq!(judged(ours), (Some(true), Some(true)));
+        assert_eq!(judged(ours), (Some(true), true));
         let by_arn = other(&|it| {
             it["Condition"] = serde_json::json!({"ArnLike": {"aws:SourceArn":
                 "arn:aws:cloudwatch:ca-central-1:123456789012:alarm:*"}});
         });
-        assert_eq!(judged(&by_arn), (Some(true), Some(true)));
+        assert_eq!(judged(&by_arn), (Some(true), true));
         // Any account's alarms could publish.
         let open = other(&|it| it["Condition"] = serde_json::json!({}));
-        assert_eq!(judged(&open), (Some(true), Some(false)));
+        assert_eq!(judged(&open), (Some(true), false));
         // Another account's alarms: whether ours may is not clear from this.
         let foreign = other(&|it| {
             it["Condition"]["StringEquals"]["aws:SourceAccount"] = "999999999999".into();
         });
-        assert_eq!(judged(&foreign), (None, Some(false)));
+        assert_eq!(judged(&foreign), (None, false));
         let events = other(&|it| it["Principal"]["Service"] = "events.amazonaws.com".into());
-        assert_eq!(judged(&events), (Some(false), Some(false)));
+        assert_eq!(judged(&events), (Some(false), false));
         let public = other(&|it| it["Principal"] = "*".into());
-        assert_eq!(judged(&public), (Some(true), Some(false)));
+        assert_eq!(judged(&public), (Some(true), false));
         let listens =
             other(&|it| it["Action"] = serde_json::json!(["sns:Publish", "sns:Subscribe"]));
-        assert_eq!(judged(&listens), (Some(true), Some(false)));
+        assert_eq!(judged(&listens), (Some(true), false));
         let elsewhere = other(&|it| it["Resource"] = "arn:aws:sns:ca-central-1:1:x".into());
-        assert_eq!(judged(&elsewhere), (Some(false), Some(true)));
+        assert_eq!(judged(&elsewhere), (Some(false), true));
         let tls = r#"{"Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": "*",
             "Condition": {"Bool": {"aws:SecureTransport": "false"}}}"#;
-        assert_eq!(
-            judged(&format!("[{ours}, {tls}]")),
-            (Some(true), Some(true))
-        );
+        assert_eq!(judged(&format!("[{ours}, {tls}]")), (Some(true), true));
         let denied = r#"{"Effect": "Deny", "Principal": "*", "Action": "sns:*", "Resource": "*"}"#;
-        assert_eq!(
-            judged(&format!("[{ours}, {denied}]")),
-            (Some(false), Some(true))
-        );
+        assert_eq!(judged(&format!("[{ours}, {denied}]")), (Some(false), true));
         let but = r#"{"Effect": "Deny", "NotPrincipal": {"AWS": "x"}, "Action": "sns:*", "Resource": "*"}"#;
-        assert_eq!(judged(&format!("[{ours}, {but}]")), (None, Some(true)));
-        assert!(Policy::read("{}", TOPIC).is_err());
+        assert_eq!(judged(&format!("[{ours}, {but}]")), (None, true));
     }
 
     #[test]
@@ -305,7 +215,7 @@ mod tests {
                 "Resource": "{TOPIC}", "Condition": {{"StringEquals": {{"AWS:SourceOwner": "{owner}"}}}}}}]"#
             )
         };
-        assert_eq!(judged(&default("123456789012")), (Some(true), Some(true)));
-        assert_eq!(judged(&default("999999999999")), (None, Some(false)));
+        assert_eq!(judged(&default("123456789012")), (Some(true), true));
+        assert_eq!(judged(&default("999999999999")), (None, false));
     }
 }
