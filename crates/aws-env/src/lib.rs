@@ -23,6 +23,7 @@ mod loopback;
 mod owners;
 mod pages;
 mod permit;
+mod read_once;
 mod sign_in;
 mod trust;
 mod waiter;
@@ -47,6 +48,7 @@ pub use listing::{
 pub use owners::{BucketOwners, OwnerGuard, OwnerUnknown};
 pub use pages::{pages, pages_up_to};
 pub use permit::{CallPermit, NotPermitted};
+pub use read_once::ReadOnce;
 pub use sign_in::SignIn;
 pub use trust::CaBundleError;
 pub use waiter::{Poll, Waiter, WaiterConfig, wait};

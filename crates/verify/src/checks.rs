@@ -196,6 +196,7 @@ pub async fn check_observed(
     at: Timestamp,
     observer: &dyn Observer,
 ) -> Redacted<Checked> {
+    let clients = &clients.clone().reading_once();
     let asked = |area: &&Area| area.checks.iter().any(|check| selection.takes(check));
     let areas: Vec<&Area> = AREAS.iter().filter(asked).collect();
     let begun = Instant::now();

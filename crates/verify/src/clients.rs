@@ -1,4 +1,4 @@
-use aws_env::{Call, GlobalClients, RegionAccess, RegionClients};
+use aws_env::{Call, GlobalClients, ReadOnce, RegionAccess, RegionClients};
 use aws_sdk_s3control::config::endpoint::{Params, ResolveEndpoint};
 use aws_smithy_runtime_api::client::endpoint::EndpointFuture;
 use aws_smithy_types::endpoint::Endpoint;
@@ -62,6 +62,41 @@ impl EnvironmentClients {
             global_logs: aws_env::client!(aws_sdk_cloudwatchlogs, global),
             global: global.region(),
         }
+    }
+
+    /// The same clients, for one look at the environment: what several checks ask is asked of AWS once.
+    pub(crate) fn reading_once(mut self) -> Self {
+        // An endpoint that stands in for AWS's may be one for all regions.
+        let (home, global) = (ReadOnce::default(), ReadOnce::default());
+        macro_rules! remembering {
+            ($($memory:ident $sdk:ident $client:expr;)*) => {$(
+                let config = $client.config();
+                if let Some(http) = config.http_client() {
+                    let config = config.to_builder().http_client($memory.over(http));
+                    $client = $sdk::Client::from_conf(config.build());
+                }
+            )*};
+        }
+        remembering!(
+            home aws_sdk_s3 self.home.s3;
+            home aws_sdk_cloudwatch self.home.cloudwatch;
+            home aws_sdk_dynamodb self.home.dynamodb;
+            global aws_sdk_iam self.iam;
+            home aws_sdk_ec2 self.ec2;
+            home aws_sdk_rds self.rds;
+            home aws_sdk_elasticache self.elasticache;
+            home aws_sdk_kms self.kms;
+            home aws_sdk_cloudtrail self.cloudtrail;
+            home aws_sdk_secretsmanager self.secrets;
+            home aws_sdk_cloudwatchlogs self.logs;
+            home aws_sdk_sns self.sns;
+            home aws_sdk_s3control self.s3control;
+            global aws_sdk_cloudfront self.cloudfront;
+            global aws_sdk_cloudwatch self.global_cloudwatch;
+            global aws_sdk_sns self.global_sns;
+            global aws_sdk_cloudwatchlogs self.global_logs;
+        );
+        self
     }
 
     /// A name for errors of calls to the environment's region.

@@ -1,5 +1,7 @@
 //! Item 9: the key that encrypts data at rest.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_kms::types::{KeyManagerType, KeyMetadata, KeyState};
 use report::finding::{Observation, Severity, Unobserved};
 
@@ -56,7 +58,18 @@ static POLICY: Check = Check {
     fix: "terraform apply; look at who changed the policy in CloudTrail",
 };
 
-pub(super) static CHECKS: &[&Check] = &[&EXISTS, &ENABLED, &MANAGED, &ROTATION, &ALIAS, &POLICY];
+static GRANTS: Check = Check {
+    id: "kms-grants",
+    item: Some(9),
+    severity: Severity::Critical,
+    title: "the key is granted to nobody of other accounts",
+    why: "others can decrypt what they get hold of, whatever the key's policy says",
+    fix: "aws kms list-grants --key-id KEY, then aws kms revoke-grant --key-id KEY --grant-id GRANT",
+};
+
+pub(super) static CHECKS: &[&Check] = &[
+    &EXISTS, &ENABLED, &MANAGED, &ROTATION, &ALIAS, &POLICY, &GRANTS,
+];
 
 /// The longest time between two rotations: KMS's own default, in days.
 const ROTATION_DAYS: i32 = 365;
@@ -67,6 +80,8 @@ struct Picture {
     rotation: Observation<(bool, Option<i32>)>,
     aliases: Observation<Vec<String>>,
     policy: Observation<Policy>,
+    /// To whom: an ARN, or the name of a service.
+    grantees: Observation<BTreeSet<String>>,
 }
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
@@ -111,12 +126,31 @@ async fn observe(context: Context<'_>, arn: &str) -> Picture {
         let lacks = || Unobserved::because("KMS's answer has no policy in it");
         Policy::parse(&policy.ok_or_else(lacks)?)
     };
-    let (key, rotation, aliases, policy) = tokio::join!(key, rotation, aliases, policy);
+    let grantees = async {
+        let mut pages = kms.list_grants().key_id(arn).into_paginator().send();
+        let mut grantees = BTreeSet::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| Unobserved::from(call("ListGrants").failed(error)))?;
+            // A list that is not in the answer is not an empty one.
+            let grants = page
+                .grants
+                .ok_or_else(|| Unobserved::missing("KMS", "Grants"))?;
+            for grant in grants {
+                let grantee = grant.grantee_principal;
+                let lacks = || Unobserved::missing("KMS", "GranteePrincipal");
+                grantees.insert(grantee.ok_or_else(lacks)?);
+            }
+        }
+        Ok(grantees)
+    };
+    let (key, rotation, aliases, policy, grantees) =
+        tokio::join!(key, rotation, aliases, policy, grantees);
     Picture {
         key,
         rotation,
         aliases,
         policy,
+        grantees,
     }
 }
 
@@ -176,6 +210,18 @@ fn judge(context: Context<'_>, arn: &str, picture: &Picture) -> Vec<Answer> {
         found.retain(|outsider| !outsider.is_service());
         Ok(nobody_or(&found))
     });
+    let grants = picture.grantees.clone().map(|all| {
+        // KMS shows a service by its name; whoever is by ARN has the account in it.
+        let is_own = |grantee: &String| {
+            !grantee.starts_with("arn:") && grantee.contains('.')
+                || grantee.split(':').nth(4) == Some(context.account)
+        };
+        let strangers: Vec<String> = all.into_iter().filter(|one| !is_own(one)).collect();
+        match strangers.is_empty() {
+            true => (true, "nobody".to_owned()),
+            false => (false, strangers.join(", ")),
+        }
+    });
     vec![
         exists,
         ENABLED.answer(arn, "Enabled", None, state),
@@ -183,6 +229,7 @@ fn judge(context: Context<'_>, arn: &str, picture: &Picture) -> Vec<Answer> {
         rotation,
         ALIAS.answer(arn, &alias, None, aliases),
         POLICY.answer(arn, "nobody of other accounts", None, policy),
+        GRANTS.answer(arn, "nobody of other accounts", None, grants),
     ]
 }
 
@@ -210,6 +257,10 @@ mod tests {
             rotation: Ok((true, Some(365))),
             aliases: Ok(vec!["alias/berthcare-staging".to_owned()]),
             policy: Policy::parse(r#"{"Statement": []}"#),
+            grantees: Ok(BTreeSet::from([
+                "arn:aws:iam::123456789012:role/backup".to_owned(),
+                "rds.ca-central-1.amazonaws.com".to_owned(),
+            ])),
         }
     }
 
@@ -262,7 +313,8 @@ mod tests {
         }
         picture.rotation = Ok((true, None));
         picture.policy = Err(Unobserved::because("denied"));
-        let unknown = [ENABLED.id, MANAGED.id, ROTATION.id, POLICY.id];
+        picture.grantees = Err(Unobserved::because("denied"));
+        let unknown = [ENABLED.id, MANAGED.id, ROTATION.id, POLICY.id, GRANTS.id];
         for (id, status) in statuses(&picture).await {
             let expected = if unknown.contains(&id) {
                 Status::Unknown

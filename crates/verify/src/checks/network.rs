@@ -1,10 +1,12 @@
 //! Items 1 and 2: the VPC, its subnets across zones, its ways out.
 
+mod acls;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{
-    ConnectivityType, Filter, NatGateway, NatGatewayState, Route, RouteState, RouteTable, Subnet,
-    Vpc, VpcEndpoint,
+    ConnectivityType, Filter, NatGateway, NatGatewayState, NetworkAcl, Route, RouteState,
+    RouteTable, Subnet, Vpc, VpcEndpoint,
 };
 use report::finding::{Observation, Severity, Unobserved};
 use settings::NatLayout;
@@ -69,6 +71,14 @@ static DNS: Check = Check {
     why: "the endpoints of database and Redis are not found",
     fix: "terraform apply",
 };
+static ACLS: Check = Check {
+    id: "vpc-acls",
+    item: Some(1),
+    severity: Severity::High,
+    title: "the network ACL of each subnet lets through what lies in it needs",
+    why: "nobody gets through, whatever the security groups say",
+    fix: "aws ec2 describe-network-acls, then aws ec2 delete-network-acl-entry for the rule that denies",
+};
 static ENDPOINTS: Check = Check {
     id: "vpc-endpoints",
     item: Some(1),
@@ -102,6 +112,7 @@ pub(super) static CHECKS: &[&Check] = &[
     &PUBLIC,
     &ADDRESSES,
     &DNS,
+    &ACLS,
     &ENDPOINTS,
     &NAT,
     &NAT_ROUTES,
@@ -114,6 +125,7 @@ struct Picture {
     nat: Observation<Vec<NatGateway>>,
     routes: Observation<Vec<RouteTable>>,
     endpoints: Observation<Vec<VpcEndpoint>>,
+    acls: Observation<Vec<NetworkAcl>>,
     /// Whether names are resolved, and given to machines.
     dns: Observation<(bool, bool)>,
 }
@@ -163,12 +175,18 @@ async fn observe(context: Context<'_>, id: &str) -> Picture {
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
         found.map_err(|error| Unobserved::from(call("DescribeVpcEndpoints").failed(error)))
     };
-    let (vpc, subnets, nat, routes, endpoints, dns) = tokio::join!(
+    let acls = async {
+        let pages = ec2.describe_network_acls().filters(of_vpc());
+        let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
+        found.map_err(|error| Unobserved::from(call("DescribeNetworkAcls").failed(error)))
+    };
+    let (vpc, subnets, nat, routes, endpoints, acls, dns) = tokio::join!(
         vpc,
         subnets,
         nat,
         routes,
         endpoints,
+        acls,
         named::vpc_dns(context.clients, id)
     );
     Picture {
@@ -177,6 +195,7 @@ async fn observe(context: Context<'_>, id: &str) -> Picture {
         nat,
         routes,
         endpoints,
+        acls,
         dns,
     }
 }
@@ -211,6 +230,7 @@ fn judge(context: Context<'_>, id: &str, picture: &Picture) -> Vec<Answer> {
     answers.push(CIDR.answer(id, wanted, None, cidr));
     answers.extend(spread(context, picture));
     answers.extend(ways(context, picture));
+    answers.extend(through(context, picture));
     answers.push(nat(context, id, picture));
     let dns = picture.dns.clone().map(|(support, names)| {
         let shown = format!("resolved: {support}, given: {names}");
@@ -342,6 +362,35 @@ fn ways(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
     answers
 }
 
+/// What the ACLs of the subnets let through.
+fn through(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
+    let vpc = picture.vpc.as_ref().map_err(Clone::clone).and_then(|vpc| {
+        let range = vpc.cidr_block().and_then(|range| range.parse().ok());
+        range.ok_or_else(|| Unobserved::missing("EC2", "CidrBlock"))
+    });
+    let of = |output| context.located.texts(output).unwrap_or_default();
+    let public = of("public_subnet_ids").into_iter();
+    let public = public.map(|id| (id, Ok(acls::of_public().to_vec())));
+    let private = of("private_subnet_ids").into_iter();
+    let private = private.map(|id| (id, vpc.clone().map(|vpc| acls::of_private(vpc).to_vec())));
+    let judged = public.chain(private).map(|(id, flows)| {
+        if picture.lacks(id) {
+            return ACLS.skipped(id, "the subnet is not in the VPC");
+        }
+        let found = flows.and_then(|flows| {
+            let acl = picture.acl_of(id)?;
+            let blocked = acls::blocked(acl.entries(), &flows)?;
+            let name = acl.network_acl_id().unwrap_or("?");
+            Ok(match blocked.is_empty() {
+                true => (true, name.to_owned()),
+                false => (false, format!("{name} denies {}", blocked.join(", "))),
+            })
+        });
+        ACLS.answer(id, "nothing that is needed is denied", None, found)
+    });
+    judged.collect()
+}
+
 fn nat(context: Context<'_>, id: &str, picture: &Picture) -> Answer {
     let layout = context.wanted.expect.nat;
     let wanted = match layout {
@@ -430,6 +479,18 @@ impl Picture {
         self.subnets
             .as_ref()
             .is_ok_and(|subnets| !subnets.iter().any(is))
+    }
+
+    /// The ACL that counts for a subnet: its own, else the VPC's default one.
+    fn acl_of(&self, subnet: &str) -> Observation<&NetworkAcl> {
+        let acls = self.acls.as_ref().map_err(Clone::clone)?;
+        let own = acls.iter().find(|acl| {
+            let mut associations = acl.associations().iter();
+            associations.any(|association| association.subnet_id() == Some(subnet))
+        });
+        let default = || acls.iter().find(|acl| acl.is_default() == Some(true));
+        own.or_else(default)
+            .ok_or_else(|| Unobserved::because("EC2 shows no network ACL for it"))
     }
 
     /// The route table that counts for a subnet: its own, else the VPC's main one.
@@ -543,6 +604,7 @@ mod tests {
             nat: Ok(vec![nat.build()]),
             routes: Ok(vec![table.build()]),
             endpoints: Ok(Vec::new()),
+            acls: Ok(Vec::new()),
             dns: Ok((true, true)),
         }
     }

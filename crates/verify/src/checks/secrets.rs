@@ -11,6 +11,7 @@ use settings::DatabaseSecrets;
 
 use super::{Context, listed};
 use crate::check::{Answer, Check};
+use crate::policy::{Policy, nobody_or};
 
 const fn secret(
     id: &'static str,
@@ -72,7 +73,17 @@ static REPLICAS: Check = secret(
     "aws secretsmanager replicate-secret-to-regions; look at the key of the copy",
 );
 
-pub(super) static CHECKS: &[&Check] = &[&EXISTS, &KEY, &SHAPE, &ADDRESS, &ROTATION, &REPLICAS];
+static OUTSIDERS: Check = secret(
+    "secrets-outsiders",
+    Severity::Critical,
+    "its policy lets nobody of other accounts in",
+    "others read the password",
+    "aws secretsmanager delete-resource-policy --secret-id SECRET; look in CloudTrail for who read it, and rotate it",
+);
+
+pub(super) static CHECKS: &[&Check] = &[
+    &EXISTS, &KEY, &SHAPE, &ADDRESS, &ROTATION, &REPLICAS, &OUTSIDERS,
+];
 
 /// A secret of the stack. <../../../../docs/terraform.md#secrets>
 struct Kind {
@@ -172,6 +183,8 @@ enum Shape {
 struct Picture {
     secret: DescribeSecretOutput,
     shape: Observation<Shape>,
+    /// `None`: it has none.
+    policy: Observation<Option<Policy>>,
 }
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
@@ -234,7 +247,23 @@ async fn observe(context: Context<'_>, kind: &Kind) -> Observation<Picture> {
             ..Unobserved::from(call("GetSecretValue").failed(error))
         }),
     };
-    Ok(Picture { secret, shape })
+    let policy = async {
+        let answer = secrets.get_resource_policy().secret_id(arn).send().await;
+        let answer = answer.map_err(|error| Unobserved {
+            absent: false,
+            ..Unobserved::from(call("GetResourcePolicy").failed(error))
+        })?;
+        // The ARN is in every answer; the policy where somebody has put one.
+        let lacks = || Unobserved::missing("Secrets Manager", "ARN");
+        answer.arn().ok_or_else(lacks)?;
+        let text = answer.resource_policy().filter(|text| !text.is_empty());
+        text.map(Policy::parse).transpose()
+    };
+    Ok(Picture {
+        secret,
+        shape,
+        policy: policy.await,
+    })
 }
 
 /// Whether a value has the wanted fields, and leads where it should.
@@ -313,6 +342,14 @@ fn judge(context: Context<'_>, kind: &Kind, picture: &Picture) -> Vec<Answer> {
         answers.push(ROTATION.answer(name, "rotated", None, Ok(rotation(secret))));
     }
     answers.push(replicas(name, secret));
+    let outsiders = picture.policy.as_ref().map_err(Clone::clone);
+    let outsiders = outsiders.and_then(|policy| match policy {
+        None => Ok((true, "no policy".to_owned())),
+        Some(policy) => policy
+            .outsiders(context.account)
+            .map(|found| nobody_or(&found)),
+    });
+    answers.push(OUTSIDERS.answer(name, "nobody", None, outsiders));
     answers
 }
 
@@ -445,6 +482,7 @@ mod tests {
             let picture = Picture {
                 secret: secret.build(),
                 shape,
+                policy: Ok(None),
             };
             judge(asked.context(), &KINDS[1], &picture)
                 .into_iter()

@@ -139,7 +139,7 @@ fn judge(context: Context<'_>, arn: &str, global: bool, picture: &Picture) -> Ve
     };
     let policy = attribute("Policy")
         .ok_or_else(|| Unobserved::missing("SNS", "Policy"))
-        .and_then(|text| Policy::parse(text));
+        .and_then(Policy::parse);
     let policy = policy.as_ref().map_err(Clone::clone);
     let subscribed = picture.subscriptions.as_ref().map_err(Clone::clone);
     vec![

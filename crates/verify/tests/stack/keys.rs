@@ -1,6 +1,6 @@
 //! The key of the stack.
 
-use aws_sdk_kms::types::Tag;
+use aws_sdk_kms::types::{GrantOperation, Tag};
 use futures::FutureExt as _;
 
 use crate::Stack;
@@ -33,6 +33,11 @@ pub(crate) async fn build(stack: &mut Stack) {
     stack.state.became(&key, "arn", made.arn.expect("an ARN"));
     stack.state.became(&key, "id", &made.key_id);
     stack.state.became(&key, "key_id", &made.key_id);
+    // Services that use a key for longer than a call make themselves a grant.
+    let grant = stack.clients.kms.create_grant().key_id(&made.key_id);
+    let grant = grant.grantee_principal("rds.ca-central-1.amazonaws.com");
+    let grant = grant.operations(GrantOperation::Decrypt).send().await;
+    grant.expect("a grant");
     let alias = stack.state.one("aws_kms_alias", "module.security");
     stack
         .clients
@@ -85,6 +90,22 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     let (kms, key) = (&stack.clients.kms, id(stack, "kms_key_arn"));
                     let off = kms.disable_key_rotation().key_id(key).send().await;
                     off.expect("off");
+                }
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the key is granted to another account",
+            item: Some(9),
+            breaks: &["kms-grants"],
+            apply: |stack| {
+                async {
+                    let grant = stack.clients.kms.create_grant();
+                    let grant = grant
+                        .key_id(id(stack, "kms_key_arn"))
+                        .grantee_principal("arn:aws:iam::444455556666:role/stranger")
+                        .operations(GrantOperation::Decrypt);
+                    grant.send().await.expect("a grant");
                 }
                 .boxed()
             },

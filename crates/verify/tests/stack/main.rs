@@ -25,6 +25,8 @@ mod state;
 mod table;
 mod tags;
 
+use std::collections::BTreeSet;
+
 use aws_env::{AwsEnv, Options};
 use evidence::Outputs;
 use local_aws::{LocalAws, RdsClock, RdsOptions};
@@ -258,4 +260,16 @@ async fn the_stack_as_terraform_makes_it_is_right() {
         asked.elapsed().as_secs_f64()
     );
     assert_eq!(amiss(&checked), Vec::<String>::new());
+    // What several checks want to know is asked once.
+    let mut asked = BTreeSet::new();
+    for entry in &stack.aws.log()[began..] {
+        // Of buckets and roles the log tells which one: two such calls are the same.
+        let Some(resource) = entry.resource.clone() else {
+            continue;
+        };
+        if ["s3", "iam"].contains(&entry.service.as_str()) {
+            let call = (entry.operation.clone(), resource);
+            assert!(asked.insert(call.clone()), "{call:?} twice");
+        }
+    }
 }

@@ -3,7 +3,8 @@
 use futures::FutureExt as _;
 
 use aws_sdk_ec2::types::{
-    AttributeBooleanValue, DomainType, Filter, ResourceType, Tag, TagSpecification,
+    AttributeBooleanValue, DomainType, Filter, NetworkAcl, ResourceType, RuleAction, Tag,
+    TagSpecification,
 };
 
 use crate::Stack;
@@ -377,6 +378,26 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             },
         },
         Mutation {
+            name: "the network ACL denies everything before it allows everything",
+            item: Some(1),
+            breaks: &["vpc-acls"],
+            apply: |stack| {
+                async {
+                    let ec2 = &stack.clients.ec2;
+                    let acls = ec2.describe_network_acls().send().await.expect("ACLs");
+                    let vpc = id(stack, "vpc_id");
+                    let of_vpc = |acl: &&NetworkAcl| acl.vpc_id() == Some(&vpc);
+                    let acl = acls.network_acls().iter().find(of_vpc).expect("one");
+                    let rule = ec2.create_network_acl_entry().rule_number(50).egress(false);
+                    let rule = rule.network_acl_id(acl.network_acl_id().expect("its ID"));
+                    let rule = rule.protocol("-1").rule_action(RuleAction::Deny);
+                    let rule = rule.cidr_block("0.0.0.0/0").send().await;
+                    rule.expect("a rule");
+                }
+                .boxed()
+            },
+        },
+        Mutation {
             name: "a private subnet is deleted",
             item: Some(1),
             breaks: &[
@@ -384,6 +405,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "vpc-public-addresses",
                 "vpc-private-routes",
                 "nat-routed",
+                "vpc-acls",
                 "tags-network",
             ],
             apply: |stack| {

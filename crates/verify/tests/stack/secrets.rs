@@ -87,6 +87,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "secrets-key",
                 "secrets-shape",
                 "secrets-address",
+                "secrets-outsiders",
                 "tags-secrets",
                 "residency-secrets",
             ],
@@ -101,12 +102,28 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             },
         ),
         it(
+            "everybody may read the application's secret",
+            &["secrets-outsiders"],
+            |stack| {
+                async move {
+                    let policy = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+                        "Principal": "*", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}});
+                    let open = stack.clients.secrets.put_resource_policy();
+                    let open = open.secret_id(id(stack, APPLICATION));
+                    let open = open.resource_policy(policy.to_string()).send().await;
+                    open.expect("a policy");
+                }
+                .boxed()
+            },
+        ),
+        it(
             "the connection's secret is scheduled for deletion",
             &[
                 "secrets-exist",
                 "secrets-key",
                 "secrets-shape",
                 "secrets-address",
+                "secrets-outsiders",
             ],
             |stack| {
                 async move {
