@@ -91,6 +91,8 @@ pub(super) static CHECKS: &[&Check] = &[
 /// A role as it should be.
 struct Role {
     what: &'static str,
+    /// The output that names it.
+    output: &'static str,
     /// Its name, and what terraform says of it.
     name: Observation<String>,
     terraform: Option<String>,
@@ -102,21 +104,48 @@ struct Role {
 struct Need {
     action: &'static str,
     on: Option<String>,
+    /// The bucket that the resource lies in: its policy may deny what the role's allow.
+    bucket: Option<String>,
 }
+
+/// What the policies of the buckets that a role needs deny it, in words.
+type Denials = Observation<Vec<String>>;
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
     let roles = roles(context);
     let pictures = join_all(roles.iter().map(async |role| match &role.name {
-        Ok(name) => Ok(observe::role(context, name).await),
+        Ok(name) => Ok(tokio::join!(
+            observe::role(context, name),
+            denials(context, role)
+        )),
         Err(unobserved) => Err(unobserved.clone()),
     }));
     let pictures = pictures.await;
     let each = roles.iter().zip(&pictures);
     each.flat_map(|(role, picture)| match picture {
-        Ok(picture) => judge(context, role, picture),
+        Ok((picture, denials)) => judge(context, role, picture, denials),
         Err(unobserved) => super::unseen(CHECKS, role.what, unobserved),
     })
     .collect()
+}
+
+async fn denials(context: Context<'_>, role: &Role) -> Denials {
+    let mut found = Vec::new();
+    for need in role.needs.as_ref().map_err(Clone::clone)? {
+        let (Some(bucket), Some(resource)) = (&need.bucket, &need.on) else {
+            continue;
+        };
+        let arn = context.located.text(role.output)?;
+        let policy = match super::buckets::policy(context, bucket).await {
+            Err(unobserved) if unobserved.absent => continue,
+            policy => policy?,
+        };
+        if let Some(statement) = policy.denies(arn, need.action, resource) {
+            let name = statement.name();
+            found.push(format!("{} (denied by {name} of {bucket})", need.words()));
+        }
+    }
+    Ok(found)
 }
 
 fn roles(context: Context<'_>) -> [Role; 4] {
@@ -141,10 +170,12 @@ fn roles(context: Context<'_>) -> [Role; 4] {
         ["logs:CreateLogStream", "logs:PutLogEvents"].map(|action| Need {
             action,
             on: Some(stream(group)),
+            bucket: None,
         })
     };
-    let of_role = |what, output: &str, trust, needs| Role {
+    let of_role = |what, output: &'static str, trust, needs| Role {
         what,
+        output,
         name: located.text(output).and_then(|arn| {
             let name = arn.split_once(":role/").map(|(_, path)| path);
             let name = name.and_then(|path| path.rsplit('/').next());
@@ -160,7 +191,11 @@ fn roles(context: Context<'_>) -> [Role; 4] {
         "ecr:BatchGetImage",
         "ecr:GetDownloadUrlForLayer",
     ]
-    .map(|action| Need { action, on: None })
+    .map(|action| Need {
+        action,
+        on: None,
+        bucket: None,
+    })
     .into();
     starts.extend(writes(&context.wanted.app_log_group()));
     let flow = located.text("flow_log_group_name");
@@ -197,6 +232,7 @@ fn runs(context: Context<'_>) -> Observation<Vec<Need>> {
         needs.extend(["s3:GetObject", "s3:PutObject"].map(|action| Need {
             action,
             on: Some(format!("arn:{partition}:s3:::{bucket}/any")),
+            bucket: Some(bucket.to_owned()),
         }));
     }
     for (action, output) in [
@@ -210,12 +246,13 @@ fn runs(context: Context<'_>) -> Observation<Vec<Need>> {
         needs.push(Need {
             action,
             on: Some(located.text(output)?.to_owned()),
+            bucket: None,
         });
     }
     Ok(needs)
 }
 
-fn judge(context: Context<'_>, role: &Role, picture: &Picture) -> Vec<Answer> {
+fn judge(context: Context<'_>, role: &Role, picture: &Picture, denials: &Denials) -> Vec<Answer> {
     let name = picture.name.as_str();
     let found = picture.exists.clone();
     let gone = matches!(&found, Err(unobserved) if unobserved.absent);
@@ -244,7 +281,7 @@ fn judge(context: Context<'_>, role: &Role, picture: &Picture) -> Vec<Answer> {
         Ok(found.then(|| grant.name.clone()).into_iter().collect())
     });
     answers.push(MANAGED.answer(name, "none", None, managed));
-    answers.push(permissions(role, picture));
+    answers.push(permissions(role, picture, denials));
     answers.push(match context.wanted.expect.db_secrets {
         DatabaseSecrets::Split => master(context, picture),
         DatabaseSecrets::One => MASTER.skipped(name, "one secret is wanted (db_secrets)"),
@@ -271,9 +308,14 @@ fn master(context: Context<'_>, picture: &Picture) -> Answer {
     MASTER.answer(&picture.name, "none", None, found)
 }
 
-fn permissions(role: &Role, picture: &Picture) -> Answer {
+fn permissions(role: &Role, picture: &Picture, denials: &Denials) -> Answer {
     let lacks = role.needs.as_ref().map_err(Clone::clone).and_then(|needs| {
         picture.exists.clone()?;
+        if let Ok(denied) = denials
+            && !denied.is_empty()
+        {
+            return Ok((false, format!("may not {}", denied.join(", "))));
+        }
         let grants = picture.grants.as_ref().map_err(Clone::clone)?;
         // Of one that may do anything, the other checks tell.
         if grants.iter().any(Grant::is_for_administrators) {
@@ -295,7 +337,10 @@ fn permissions(role: &Role, picture: &Picture) -> Answer {
         match unread {
             // It may be in the policy that could not be read.
             Some(unobserved) if !lacking.is_empty() => Err(unobserved.clone()),
-            _ if lacking.is_empty() => Ok((true, "as expected".to_owned())),
+            _ if lacking.is_empty() => {
+                denials.as_ref().map_err(Clone::clone)?;
+                Ok((true, "as expected".to_owned()))
+            }
             _ => Ok((false, format!("may not {}", lacking.join(", ")))),
         }
     });

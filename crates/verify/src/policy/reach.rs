@@ -134,6 +134,37 @@ impl Policy {
         }
     }
 
+    /// The statement that denies the role of `role_arn` the action on the resource whatever else is allowed, if there is
+    /// one. Those with conditions hold only sometimes, as for what comes without TLS.
+    pub(crate) fn denies(
+        &self,
+        role_arn: &str,
+        action: &str,
+        resource: &str,
+    ) -> Option<&Statement> {
+        let account = role_arn.split(':').nth(4).unwrap_or_default();
+        let is_meant = |who: &Principal| {
+            let whole_account = who.name == account || who.name.ends_with(":root");
+            who.is_everybody() || who.name == role_arn || whole_account && who.is_of(account)
+        };
+        self.statements.iter().find(|statement| {
+            let whom = match &statement.principals {
+                Some(Terms::Only(who)) => who.iter().any(is_meant),
+                Some(Terms::AllBut(who)) => !who.iter().any(|who| who.name == role_arn),
+                None => false,
+            };
+            !statement.allows
+                && statement.conditions.is_empty()
+                && whom
+                && statement.names(action)
+                && match &statement.resources {
+                    Some(Terms::Only(all)) => all.iter().any(|wide| covers(wide, resource)),
+                    Some(Terms::AllBut(all)) => !all.iter().any(|wide| covers(wide, resource)),
+                    None => false,
+                }
+        })
+    }
+
     /// Whether a service may put an object on behalf of a source of the account; conditions on anything but
     /// account and source are taken to hold.
     pub(crate) fn may_deliver(

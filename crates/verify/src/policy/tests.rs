@@ -346,6 +346,46 @@ fn outsiders_are_those_who_are_not_held_to_the_account() {
 }
 
 #[test]
+fn a_role_is_denied_by_name_with_its_account_and_with_everybody() {
+    const ROLE: &str = "arn:aws:iam::123456789012:role/task";
+    let denied = |statement: Value| {
+        let mut whole = json!({"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject",
+            "Resource": "arn:aws:s3:::b/*"});
+        for (name, value) in statement.as_object().unwrap() {
+            whole[name] = value.clone();
+        }
+        if statement.get("NotPrincipal").is_some() {
+            whole.as_object_mut().unwrap().remove("Principal");
+        }
+        let policy = policy(whole);
+        policy
+            .denies(ROLE, "s3:GetObject", "arn:aws:s3:::b/any")
+            .is_some()
+    };
+    for statement in [
+        json!({}),
+        json!({"Action": "s3:*", "Resource": "*"}),
+        json!({"Principal": {"AWS": [ROLE]}}),
+        json!({"Principal": {"AWS": "123456789012"}}),
+        json!({"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}),
+        json!({"NotPrincipal": {"AWS": "arn:aws:iam::123456789012:role/admin"}}),
+    ] {
+        assert!(denied(statement.clone()), "{statement}");
+    }
+    for statement in [
+        json!({"Effect": "Allow"}),
+        json!({"Principal": {"AWS": "arn:aws:iam::123456789012:role/other"}}),
+        json!({"Principal": {"AWS": "210987654321"}}),
+        json!({"NotPrincipal": {"AWS": ROLE}}),
+        json!({"Action": "s3:PutObject"}),
+        json!({"Resource": "arn:aws:s3:::other/*"}),
+        json!({"Condition": {"Bool": {"aws:SecureTransport": "false"}}}),
+    ] {
+        assert!(!denied(statement.clone()), "{statement}");
+    }
+}
+
+#[test]
 fn cloudfront_reads_for_one_distribution() {
     let arn = "arn:aws:cloudfront::123456789012:distribution/E1";
     let reads = |action: &str, resource: &str, condition: Value| {

@@ -498,6 +498,16 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             .await;
         }),
         mutation!(
+            "a bucket's policy denies the application",
+            &["iam-permissions"],
+            |stack| restate(stack, PHOTOS, |statements| {
+                statements.push(json!({"Sid": "Closed", "Effect": "Deny",
+                    "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+                    "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{PHOTOS}/*")}));
+            })
+            .await
+        ),
+        mutation!(
             "CloudFront reads for every distribution of the account",
             &["cloudfront-bucket-access"],
             |stack| restate(stack, DOCUMENTS, |statements| {

@@ -129,11 +129,18 @@ fn rules(context: Context<'_>, kind: Kind, picture: &Picture) -> Vec<Answer> {
     let wanted = context.wanted;
     let name = picture.name.as_str();
     let of = |judge: &dyn Fn(&[LifecycleRule]) -> (bool, String)| match &picture.lifecycle {
-        Ok(rules) => Ok(judge(rules)),
+        Ok(lifecycle) => Ok(judge(&lifecycle.rules)),
         Err(unobserved) => Err(unobserved.clone()),
     };
+    let small = match &picture.lifecycle {
+        Ok(lifecycle) if lifecycle.small_stay => "; objects below 128 KB stay where they are",
+        _ => "",
+    };
     let archives = |class: TransitionStorageClass, days: i32| {
-        of(&|rules| lifecycle::archives(rules, &class, days))
+        of(&|rules| {
+            let (fine, shown) = lifecycle::archives(rules, &class, days);
+            (fine, format!("{shown}{small}"))
+        })
     };
     let after = |days: i32| format!("after {days} days");
     // Who read what is looked up for a year at least; data stays.
@@ -150,7 +157,7 @@ fn rules(context: Context<'_>, kind: Kind, picture: &Picture) -> Vec<Answer> {
         found => found,
     };
     let expire = match &picture.lifecycle {
-        Ok(rules) if kind == LOGS => lifecycle::expires_after(rules),
+        Ok(lifecycle) if kind == LOGS => lifecycle::expires_after(&lifecycle.rules),
         _ => None,
     };
     let archived = |check: &'static Check, class, days| match expire {
@@ -222,9 +229,13 @@ fn access(context: Context<'_>, picture: &Picture, account: &Account) -> Vec<Ans
         Err(unobserved) if unobserved.absent => Ok((true, "no policy".to_owned())),
         Err(unobserved) => Err(unobserved.clone()),
     };
-    let ownership = picture.ownership.clone().map(|found| {
+    let ownership = picture.ownership.clone().and_then(|found| {
         let fine = found == ObjectOwnership::BucketOwnerEnforced;
-        (fine, found.as_str().to_owned())
+        // Taking ACLs away ends that delivery.
+        Ok(match picture.takes_legacy_logs.clone()? {
+            true => (true, format!("{}, for CloudFront's logs", found.as_str())),
+            false => (fine, found.as_str().to_owned()),
+        })
     });
     let denies = |when: fn(&Condition) -> bool| {
         picture.policy.clone().map(|policy| {

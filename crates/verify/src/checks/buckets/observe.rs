@@ -2,6 +2,7 @@ use aws_env::{Call, ErrorClass};
 use aws_sdk_s3::types::{
     BucketVersioningStatus, LifecycleRule, LoggingEnabled, ObjectOwnership,
     PublicAccessBlockConfiguration, ReplicationRule, ServerSideEncryptionByDefault,
+    TransitionDefaultMinimumObjectSize,
 };
 use report::finding::{Observation, Unobserved};
 
@@ -16,11 +17,13 @@ pub(super) struct Picture {
     /// `None`: never turned on, which S3 says by saying nothing.
     pub(super) versioning: Observation<Option<BucketVersioningStatus>>,
     pub(super) encryption: Observation<ServerSideEncryptionByDefault>,
-    pub(super) lifecycle: Observation<Vec<LifecycleRule>>,
+    pub(super) lifecycle: Observation<Lifecycle>,
     pub(super) block: Observation<PublicAccessBlockConfiguration>,
     pub(super) policy: Observation<Policy>,
     pub(super) public: Observation<Option<bool>>,
     pub(super) ownership: Observation<ObjectOwnership>,
+    /// Whether CloudFront's access logs of the old kind come by its ACL; asked where ACLs count.
+    pub(super) takes_legacy_logs: Observation<bool>,
     /// `None`: not logged, which S3 says by saying nothing.
     pub(super) logging: Observation<Option<LoggingEnabled>>,
     pub(super) replication: Observation<Vec<ReplicationRule>>,
@@ -78,7 +81,12 @@ pub(super) async fn bucket(context: Context<'_>, name: &str) -> Picture {
         let request = s3.get_bucket_lifecycle_configuration().bucket(name);
         let answer = request.send().await;
         let found = answer
-            .map(|answer| answer.rules)
+            .map(|answer| {
+                let small_stay = answer.transition_default_minimum_object_size
+                    != Some(TransitionDefaultMinimumObjectSize::VariesByStorageClass);
+                let rules = answer.rules?;
+                Some(Lifecycle { rules, small_stay })
+            })
             .map_err(|error| call("GetBucketLifecycleConfiguration").failed(error));
         said(found, "lifecycle rules")
     };
@@ -114,6 +122,21 @@ pub(super) async fn bucket(context: Context<'_>, name: &str) -> Picture {
             .map_err(|error| call("GetBucketOwnershipControls").failed(error));
         said(found, "a rule")
     };
+    let ownership = async {
+        let ownership: Observation<ObjectOwnership> = ownership.await;
+        let legacy = match &ownership {
+            Ok(owner) if *owner != ObjectOwnership::BucketOwnerEnforced => {
+                let acl = s3.get_bucket_acl().bucket(name).send().await;
+                let acl = acl.map_err(|error| call("GetBucketAcl").failed(error));
+                said(acl.map(|acl| acl.grants), "grants").map(|grants| {
+                    let mut grantees = grants.iter().filter_map(|grant| grant.grantee()?.id());
+                    grantees.any(|id| id == CLOUDFRONT_LOGS)
+                })
+            }
+            _ => Ok(false),
+        };
+        (ownership, legacy)
+    };
     let logging = async {
         let request = s3.get_bucket_logging().bucket(name);
         let answer = request.send().await;
@@ -138,7 +161,7 @@ pub(super) async fn bucket(context: Context<'_>, name: &str) -> Picture {
         replication
     );
     let (region, versioning, encryption, lifecycle, block) = first;
-    let (policy, public, ownership, logging, replication) = second;
+    let (policy, public, (ownership, takes_legacy_logs), logging, replication) = second;
     Picture {
         name: name.to_owned(),
         region,
@@ -149,9 +172,22 @@ pub(super) async fn bucket(context: Context<'_>, name: &str) -> Picture {
         policy,
         public,
         ownership,
+        takes_legacy_logs,
         logging,
         replication,
     }
+}
+
+/// The canonical ID of the account that delivers CloudFront's standard logs of the old kind, outside China; the
+/// provider's data source `aws_cloudfront_log_delivery_canonical_user_id` has it.
+const CLOUDFRONT_LOGS: &str = "c4c1ede66af53448b93c283ce9448c4ba468c9432aa01d700d3878632f77d2d0";
+
+/// What a bucket's lifecycle configuration says.
+#[derive(Debug, Clone)]
+pub(super) struct Lifecycle {
+    pub(super) rules: Vec<LifecycleRule>,
+    /// Objects below 128 KB are in no transition without a size of its own.
+    pub(super) small_stay: bool,
 }
 
 /// The policy of a bucket.

@@ -14,6 +14,8 @@ const KEYS: &str = "kms.amazonaws.com";
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     Records,
+    /// As far as can be seen from here.
+    OfOrganization,
     Stopped,
     /// The bucket does not take the records: CloudTrail's word for why.
     Undelivered(String),
@@ -47,28 +49,45 @@ async fn state(context: Context<'_>, trail: &Trail, name: &str) -> Observation<S
     let arn = arn.ok_or_else(|| Unobserved::missing("CloudTrail", "TrailARN"))?;
     let status = client.get_trail_status().name(arn).send().await;
     let status = status.map_err(|error| Unobserved::from(call("GetTrailStatus").failed(error)))?;
+    // What another account's trail selects only that account is told.
+    if is_of_organization(trail, context.account) {
+        return told(trail, &status, None);
+    }
     let selectors = client.get_event_selectors().trail_name(arn).send().await;
     let selectors =
         selectors.map_err(|error| Unobserved::from(call("GetEventSelectors").failed(error)))?;
-    told(trail, &status, &selectors)
+    told(trail, &status, Some(&selectors))
 }
 
+/// The trail that the management account has made for all accounts of the organization.
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/creating-trail-organization.html>
+fn is_of_organization(trail: &Trail, account: &str) -> bool {
+    let of = trail.trail_arn().and_then(|arn| arn.split(':').nth(4));
+    trail.is_organization_trail() == Some(true) && of.is_some_and(|of| of != account)
+}
+
+/// `None`: it is the organization's, and selects what nobody here is told.
 fn told(
     trail: &Trail,
     status: &GetTrailStatusOutput,
-    selectors: &GetEventSelectorsOutput,
+    selectors: Option<&GetEventSelectorsOutput>,
 ) -> Observation<State> {
     let missing = |field| move || Unobserved::missing("CloudTrail", field);
     let everywhere = trail.is_multi_region_trail();
     let everywhere = everywhere.ok_or_else(missing("IsMultiRegionTrail"))?;
     let logging = status.is_logging().ok_or_else(missing("IsLogging"))?;
     let undelivered = status.latest_delivery_error().unwrap_or_default();
-    let classic = selectors.event_selectors();
-    let advanced = selectors.advanced_event_selectors();
-    if classic.is_empty() && advanced.is_empty() {
-        return Err(missing("EventSelectors")());
-    }
-    let changes = classic.iter().any(selects) || advanced.iter().any(selects_in_detail);
+    let changes = match selectors {
+        None => true,
+        Some(selectors) => {
+            let classic = selectors.event_selectors();
+            let advanced = selectors.advanced_event_selectors();
+            if classic.is_empty() && advanced.is_empty() {
+                return Err(missing("EventSelectors")());
+            }
+            classic.iter().any(selects) || advanced.iter().any(selects_in_detail)
+        }
+    };
     Ok(if !logging {
         State::Stopped
     } else if !undelivered.is_empty() {
@@ -77,6 +96,8 @@ fn told(
         State::Partial
     } else if !everywhere {
         State::OneRegion
+    } else if selectors.is_none() {
+        State::OfOrganization
     } else {
         State::Records
     })
@@ -120,6 +141,9 @@ impl State {
     fn told(&self, name: &str) -> String {
         match self {
             Self::Records => format!("{name} does"),
+            Self::OfOrganization => {
+                format!("{name} of the organization does; which events, its account knows")
+            }
             Self::Stopped => format!("{name} is stopped"),
             Self::Undelivered(error) => format!("{name} cannot deliver: {error}"),
             Self::Partial => format!("{name} leaves changes out"),
@@ -132,7 +156,7 @@ impl State {
 
 fn judge(trails: &[(String, Observation<State>)]) -> Observation<(bool, String)> {
     for (name, state) in trails {
-        if let Ok(state @ State::Records) = state {
+        if let Ok(state @ (State::Records | State::OfOrganization)) = state {
             return Ok((true, state.told(name)));
         }
     }
@@ -194,7 +218,36 @@ mod tests {
     }
 
     fn of(selectors: &GetEventSelectorsOutput) -> State {
-        told(&trail(), &status(), selectors).unwrap()
+        told(&trail(), &status(), Some(selectors)).unwrap()
+    }
+
+    #[test]
+    fn the_trail_of_the_organization_counts_as_far_as_it_is_seen() {
+        let of = |account: &str, organization| {
+            Trail::builder()
+                .trail_arn(format!("arn:aws:cloudtrail:us-east-1:{account}:trail/all"))
+                .is_organization_trail(organization)
+                .is_multi_region_trail(true)
+                .build()
+        };
+        assert!(is_of_organization(
+            &of("999999999999", true),
+            "123456789012"
+        ));
+        assert!(!is_of_organization(
+            &of("123456789012", true),
+            "123456789012"
+        ));
+        assert!(!is_of_organization(
+            &of("999999999999", false),
+            "123456789012"
+        ));
+        let seen = told(&of("999999999999", true), &status(), None);
+        assert_eq!(seen, Ok(State::OfOrganization));
+        assert!(judge(&[("all".to_owned(), seen)]).unwrap().0);
+        let stopped = GetTrailStatusOutput::builder().is_logging(false).build();
+        let stopped = told(&of("999999999999", true), &stopped, None);
+        assert!(!judge(&[("all".to_owned(), stopped)]).unwrap().0);
     }
 
     #[test]
@@ -254,25 +307,31 @@ mod tests {
     fn a_trail_has_to_log_deliver_and_be_of_all_regions() {
         let usual = classic(|usual| usual);
         let one = Trail::builder().is_multi_region_trail(false).build();
-        assert_eq!(told(&one, &status(), &usual).unwrap(), State::OneRegion);
+        assert_eq!(
+            told(&one, &status(), Some(&usual)).unwrap(),
+            State::OneRegion
+        );
         let stopped = GetTrailStatusOutput::builder().is_logging(false).build();
-        assert_eq!(told(&trail(), &stopped, &usual).unwrap(), State::Stopped);
+        assert_eq!(
+            told(&trail(), &stopped, Some(&usual)).unwrap(),
+            State::Stopped
+        );
         let denied = GetTrailStatusOutput::builder()
             .is_logging(true)
             .latest_delivery_error("AccessDenied")
             .build();
-        let denied = told(&trail(), &denied, &usual).unwrap();
+        let denied = told(&trail(), &denied, Some(&usual)).unwrap();
         assert_eq!(denied, State::Undelivered("AccessDenied".to_owned()));
     }
 
     #[test]
     fn what_cloudtrail_does_not_show_is_unknown() {
         let usual = classic(|usual| usual);
-        assert!(told(&Trail::builder().build(), &status(), &usual).is_err());
+        assert!(told(&Trail::builder().build(), &status(), Some(&usual)).is_err());
         let silent = GetTrailStatusOutput::builder().build();
-        assert!(told(&trail(), &silent, &usual).is_err());
+        assert!(told(&trail(), &silent, Some(&usual)).is_err());
         let nothing = GetEventSelectorsOutput::builder().build();
-        assert!(told(&trail(), &status(), &nothing).is_err());
+        assert!(told(&trail(), &status(), Some(&nothing)).is_err());
     }
 
     #[test]

@@ -132,6 +132,7 @@ async fn statuses(rules: Vec<Rule>) -> Vec<(&'static str, Status)> {
     let context = asked.context();
     let role = Role {
         what: "flow log role",
+        output: "flow_log_role_arn",
         name: Ok("r".to_owned()),
         terraform: None,
         trust: Trust {
@@ -142,10 +143,11 @@ async fn statuses(rules: Vec<Rule>) -> Vec<(&'static str, Status)> {
         needs: Ok(vec![Need {
             action: "logs:PutLogEvents",
             on: None,
+            bucket: None,
         }]),
     };
     let picture = observe::role(context, "r").await;
-    judge(context, &role, &picture)
+    judge(context, &role, &picture, &Ok(Vec::new()))
         .iter()
         .filter(|answer| answer.status != Status::Ok)
         .map(|answer| (answer.check.id, answer.status))

@@ -6,6 +6,7 @@ use report::finding::Status;
 use serde_json::{Value, json};
 
 use super::super::super::asked::Asked;
+use super::super::observe::Lifecycle;
 use super::*;
 use crate::policy::Policy;
 
@@ -48,6 +49,7 @@ fn picture() -> Picture {
         policy: unseen(),
         public: unseen(),
         ownership: unseen(),
+        takes_legacy_logs: Ok(false),
         logging: unseen(),
         replication: unseen(),
     }
@@ -102,6 +104,7 @@ async fn a_bucket_without_settings_is_wrong_but_not_public() {
         policy: none(),
         public: Ok(None),
         ownership: none(),
+        takes_legacy_logs: Ok(false),
         logging: Ok(None),
         replication: none(),
         ..picture()
@@ -114,6 +117,50 @@ async fn a_bucket_without_settings_is_wrong_but_not_public() {
             _ => Status::Wrong,
         };
         assert_eq!(answer.status, expected, "{}", answer.check.id);
+    }
+}
+
+#[tokio::test]
+async fn acls_count_where_cloudfront_delivers_its_old_logs_by_one() {
+    let asked = asked(json!({})).await;
+    for (ownership, legacy, expected) in [
+        (ObjectOwnership::BucketOwnerEnforced, Ok(false), Status::Ok),
+        (
+            ObjectOwnership::BucketOwnerPreferred,
+            Ok(false),
+            Status::Wrong,
+        ),
+        (ObjectOwnership::BucketOwnerPreferred, Ok(true), Status::Ok),
+        (
+            ObjectOwnership::BucketOwnerPreferred,
+            unseen(),
+            Status::Unknown,
+        ),
+    ] {
+        let picture = Picture {
+            ownership: Ok(ownership),
+            takes_legacy_logs: legacy,
+            ..picture()
+        };
+        assert_eq!(status(&all(&asked, &picture), &OWNERSHIP), expected);
+    }
+}
+
+#[tokio::test]
+async fn small_objects_that_are_never_archived_are_told() {
+    let asked = asked(json!({})).await;
+    for (small_stay, told) in [(true, true), (false, false)] {
+        let picture = Picture {
+            lifecycle: Ok(Lifecycle {
+                rules: Vec::new(),
+                small_stay,
+            }),
+            ..picture()
+        };
+        let answers = all(&asked, &picture);
+        let glacier = answers.iter().find(|answer| answer.check == &GLACIER);
+        let shown = glacier.unwrap().aws.clone().unwrap_or_default();
+        assert_eq!(shown.contains("128 KB"), told, "{shown}");
     }
 }
 
