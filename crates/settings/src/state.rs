@@ -194,6 +194,18 @@ const NONCURRENT_DAYS: u32 = 90;
 const MOST_NONCURRENT_DAYS: i128 = i32::MAX as i128;
 
 impl State {
+    /// The table that Terraform locks with in the DR region.
+    pub fn lock_table_in_dr(&self) -> Option<&TableName> {
+        match &self.dr {
+            StateDr::None => None,
+            StateDr::Replicated(replica) => match &replica.locks {
+                ReplicaLocks::OwnTable(table) => Some(table),
+                ReplicaLocks::GlobalTable => self.lock_table.as_ref(),
+                ReplicaLocks::None => None,
+            },
+        }
+    }
+
     /// `regions` is `None` when they could not be read; then only what does not depend on them is checked.
     pub(crate) fn read(
         section: Section<'_>,

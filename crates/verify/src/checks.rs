@@ -6,6 +6,7 @@
 mod alarms;
 #[cfg(test)]
 mod asked;
+pub(crate) mod backend;
 mod buckets;
 mod cache;
 mod cdn;
@@ -136,6 +137,10 @@ static AREAS: &[Area] = &[
     Area {
         checks: topics::CHECKS,
         answer: |context| topics::answers(context).boxed(),
+    },
+    Area {
+        checks: backend::CHECKS,
+        answer: |context| backend::answers(context).boxed(),
     },
 ];
 

@@ -21,7 +21,7 @@ use report::finding::{self, Finding, Unobserved};
 use report::results::{Results, Source, Suite, ToResults};
 use report::{Document, Report, ShellCommand};
 use serde::Serialize;
-use settings::{BucketName, ReplicaLocks, Settings, StateDr, TableName};
+use settings::{BucketName, Settings, StateDr, TableName};
 use symptom::Symptom;
 
 pub use account::region_enabled;
@@ -152,14 +152,9 @@ impl Context<'_> {
     /// The table that Terraform locks with on that side.
     fn lock_table(&self) -> Option<&TableName> {
         let state = &self.settings.state;
-        let primary = state.lock_table.as_ref().or(state.old_lock_table.as_ref());
         match (self.regions, &state.dr) {
-            (Reach::DrOnly(_), StateDr::Replicated(replica)) => match &replica.locks {
-                ReplicaLocks::OwnTable(table) => Some(table),
-                ReplicaLocks::GlobalTable => primary,
-                ReplicaLocks::None => None,
-            },
-            _ => primary,
+            (Reach::DrOnly(_), StateDr::Replicated(_)) => state.lock_table_in_dr(),
+            _ => state.lock_table.as_ref().or(state.old_lock_table.as_ref()),
         }
     }
 }

@@ -27,4 +27,4 @@ pub use checks::{all, check, check_observed};
 pub use clients::EnvironmentClients;
 pub use locate::{Found, Located, Origin, ResourceFound, Sources, StackState, StateAttributes};
 pub use selection::{Pattern, PatternError, Selection};
-pub use wanted::Wanted;
+pub use wanted::{StateWanted, Wanted};

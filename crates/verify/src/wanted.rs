@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use settings::{Expect, Region, Residency, Settings, Waivers};
+use settings::{Expect, Region, Residency, Settings, StateDr, Waivers};
 
 /// What the guide and the settings ask of the environment.
 ///
@@ -25,6 +25,19 @@ pub struct Wanted {
     pub expect: Expect,
     /// What somebody has accepted although a check finds it wrong.
     pub waivers: Waivers,
+    /// Where Terraform's state lies; `None` where this side has none.
+    pub state: Option<StateWanted>,
+}
+
+/// Where Terraform's state lies in a region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateWanted {
+    /// The bucket.
+    pub bucket: String,
+    /// The key of the state.
+    pub key: String,
+    /// The table that Terraform locks with, where it does.
+    pub lock_table: Option<String>,
 }
 
 impl Wanted {
@@ -57,6 +70,11 @@ impl Wanted {
                 .collect(),
             expect,
             waivers: Waivers::default(),
+            state: Some(StateWanted {
+                bucket: settings.state.bucket.to_string(),
+                key: settings.state.key.to_string(),
+                lock_table: settings.state.lock_table.as_ref().map(ToString::to_string),
+            }),
         }
     }
 
@@ -70,6 +88,14 @@ impl Wanted {
             region: settings.regions.dr,
             public_read: public.collect(),
             replicas: BTreeMap::new(),
+            state: match &settings.state.dr {
+                StateDr::None => None,
+                StateDr::Replicated(replica) => Some(StateWanted {
+                    bucket: replica.bucket.to_string(),
+                    key: settings.state.key.to_string(),
+                    lock_table: settings.state.lock_table_in_dr().map(ToString::to_string),
+                }),
+            },
             ..Self::new(settings)
         }
     }

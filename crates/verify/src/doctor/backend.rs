@@ -1,15 +1,12 @@
 //! The state's backend: what keeps Terraform from the state besides a held lock or a digest.
 
 use aws_env::ErrorClass;
-use aws_sdk_dynamodb::types::KeyType;
 use aws_sdk_s3::types::ObjectLockEnabled;
 use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 
 use super::{Context, Diagnosis, unseen};
-
-/// What Terraform's lock rows are found by: <https://developer.hashicorp.com/terraform/language/backend/s3#dynamodb-state-locking>.
-const LOCK_KEY: &str = "LockID";
+use crate::checks::backend::{LOCK_KEY, key};
 
 fn apply() -> String {
     ShellCommand::new("init-backend apply").into()
@@ -36,10 +33,7 @@ pub(super) async fn lock_table(context: Context<'_>) -> Diagnosis {
                 .table
                 .iter()
                 .flat_map(|table| table.key_schema())
-                .map(|key| match key.key_type() {
-                    KeyType::Hash => key.attribute_name().to_owned(),
-                    _ => format!("{} (range)", key.attribute_name()),
-                })
+                .map(key)
                 .collect();
             match keys.as_slice() {
                 [] => Err(Unobserved::because("DynamoDB tells no key of it")),

@@ -23,8 +23,9 @@ const EMPTY_IS_GOOD: [&str; 4] = [
 const NOT_NEEDED: [&str; 1] = ["s3-control"];
 
 /// What AWS gives whole: its answers have no token, or describe one thing.
-const WHOLE: [(&str, &str); 12] = [
+const WHOLE: [(&str, &str); 13] = [
     ("cloudtrail", "DescribeTrails"),
+    ("dynamodb", "DescribeTable"),
     ("ec2", "DescribeAddresses"),
     ("ec2", "DescribeVpcAttribute"),
     ("elasticache", "ListTagsForResource"),

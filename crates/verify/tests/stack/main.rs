@@ -6,6 +6,7 @@
     reason = "a check that fails ends its test"
 )]
 
+mod backend;
 mod buckets;
 mod cache;
 mod cdn;
@@ -114,6 +115,7 @@ impl Stack {
         buckets::policies(&mut stack).await;
         monitoring::build(&mut stack).await;
         roles::account(&mut stack).await;
+        backend::build(&mut stack).await;
         Some(stack)
     }
 

@@ -8,8 +8,8 @@ use verify::{Catalog, Selection};
 
 use crate::mutation::{ByUnitTest, Mutation};
 use crate::{
-    buckets, cache, cdn, database, groups, keys, logs, monitoring, network, residency, roles,
-    secrets, tags,
+    backend, buckets, cache, cdn, database, groups, keys, logs, monitoring, network, residency,
+    roles, secrets, tags,
 };
 
 struct Area {
@@ -39,6 +39,7 @@ fn areas() -> Vec<Area> {
         area("Dashboard, alarms, topics", monitoring::mutations(), &[]),
         area("Flow logs", logs::mutations(), logs::ELSEWHERE),
         area("Tags", tags::mutations(), &[]),
+        area("State", backend::mutations(), &[]),
         area("Residency", residency::mutations(), residency::ELSEWHERE),
     ]
 }
