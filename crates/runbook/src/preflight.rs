@@ -84,6 +84,8 @@ pub struct PreflightRequest<'a, S, H> {
     pub root: Result<Option<EnvironmentRoot>, String>,
     /// A folder of this machine for what is needed meanwhile.
     pub folder: PathBuf,
+    /// The folder of the settings' file: what they name on this machine is beside it.
+    pub beside: PathBuf,
     /// Versions of this software and of what it will run.
     pub versions: BTreeMap<String, String>,
 }

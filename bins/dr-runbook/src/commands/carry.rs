@@ -212,7 +212,7 @@ pub(super) async fn dr_root(
 }
 
 /// The folder of the settings.
-fn beside(global: &GlobalArgs) -> Result<PathBuf, Failure> {
+pub(super) fn beside(global: &GlobalArgs) -> Result<PathBuf, Failure> {
     let config = std::path::absolute(&global.config);
     let config = config.map_err(|error| Failure::new(Exit::Unchecked, error))?;
     Ok(config.parent().unwrap_or(Path::new("/")).to_owned())

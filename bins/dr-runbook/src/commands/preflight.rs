@@ -69,6 +69,7 @@ pub(super) async fn found(
         host: &Machine::new(),
         root: super::carry::dr_root(global, context).await,
         folder: places.folder.join("preflight"),
+        beside: super::carry::beside(global)?,
         versions: versions(),
     };
     Ok(Box::pin(preflight(request)).await)

@@ -13,7 +13,7 @@ use runbook::{
 };
 use tokio::sync::watch;
 
-use super::carry::{carry, dr_root, tell_chosen};
+use super::carry::{beside, carry, dr_root, tell_chosen};
 use super::failback::{ask, both, object_runs, window};
 use super::failover::{despite_residency, not_failed_over, settings_digest, versions};
 use super::records::{Context, Places};
@@ -117,6 +117,7 @@ async fn not_ready(
         host: machine,
         root: dr_root(global, context).await,
         folder: places.folder.join("preflight"),
+        beside: beside(global)?,
         versions: versions(),
     };
     let found = preflight(request).await;

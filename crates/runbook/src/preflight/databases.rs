@@ -1,18 +1,21 @@
 //! The databases: what they would be restored from, and whether what they would get is there.
 
+use std::path::Path;
 use std::time::Duration;
 
 use aws_env::{DrOnly, Error};
 use dr::database::{
     Quota, RdsClients, compare_quotas, judge_source_region, quotas, source_regions,
 };
+use probe::{Endpoint, ProbeClients, secret_login};
 use report::ShellCommand;
 use report::finding::{Finding, Unobserved};
 use serde::Deserialize as _;
-use settings::{Database, Region};
+use settings::{Database, Integrity, Region};
 
 use super::{Area, PreflightRequest, advise};
 use crate::failover::{Impossible, RestoreInputs, Targets, names};
+use crate::steps::consistency;
 use crate::{Host, Plan, StepId, Store};
 
 pub(super) async fn look<S: Store, H: Host>(
@@ -52,6 +55,10 @@ pub(super) async fn look<S: Store, H: Host>(
                 ..finding.clone()
             });
             findings.extend(seen.map(|finding| advise(finding, describe(region))));
+            if let Some(integrity) = &database.integrity {
+                findings.push(authorities(&request.beside, integrity));
+                findings.push(login(dr, database, integrity).await);
+            }
         }
         let (sources, here) = tokio::join!(source_regions(&site), quotas(&site));
         findings.push(advise(
@@ -65,6 +72,62 @@ pub(super) async fn look<S: Store, H: Host>(
         "Databases",
         "a database cannot be restored, or comes back older than the objective allows",
         findings,
+    )
+}
+
+/// Whose certificates are trusted when the restored database is asked.
+fn authorities(beside: &Path, integrity: &Integrity) -> Finding {
+    let seen = match consistency::trust(beside, integrity) {
+        Ok(_) => Ok((true, "there".to_owned())),
+        Err(why) => Ok((false, why)),
+    };
+    advise(
+        Finding::new(
+            "integrity-authorities",
+            integrity.ca.clone(),
+            "authorities in PEM, on this machine",
+            seen,
+        ),
+        consistency::WHERE_AUTHORITIES_ARE,
+    )
+}
+
+/// Who logs in when the restored database is asked.
+async fn login(dr: &DrOnly, database: &Database, integrity: &Integrity) -> Finding {
+    let what = "integrity-login";
+    let name = integrity.login.as_str();
+    let region = dr.region().region();
+    // Nobody is connected to: the database is restored when it is lost.
+    let address = Endpoint {
+        host: database.dr_id.to_string(),
+        port: 0,
+    };
+    let clients = ProbeClients::new(dr.region());
+    let read = secret_login(&clients, name, address, integrity.dbname.as_deref()).await;
+    let mut replicated = database.secrets.iter();
+    let is_replicated = replicated.any(|secret| secret.name == integrity.login);
+    let seen = match read {
+        Ok(_) => Ok((true, "it can be read, with who logs in".to_owned())),
+        Err(unobserved) if unobserved.absent && !is_replicated => {
+            return Finding::skipped(
+                what,
+                name,
+                "not there yet: it is none of the database's secrets, and the DR environment makes it in a failover",
+            );
+        }
+        Err(unobserved) => Err(unobserved),
+    };
+    let read = ShellCommand::new("aws secretsmanager get-secret-value")
+        .option("--region", region.as_str())
+        .option("--secret-id", name);
+    advise(
+        Finding::new(
+            what,
+            name,
+            format!("a secret in {region} with username, password and dbname"),
+            seen,
+        ),
+        format!("databases.integrity.login of the settings names it; `{read}`"),
     )
 }
 

@@ -6,6 +6,8 @@
 
 mod compare;
 
+use std::path::Path;
+
 use dr::objects::{
     BucketPair, KeptManifest, ManifestKeys, PairedBucket, Pairing, RunId as ObjectsRunId,
     fetch_manifest,
@@ -294,7 +296,8 @@ async fn look<S: Store, H: Host>(
     for rows in &inputs.rows {
         let bucket = rows.bucket.name.to_string();
         of.observer.waiting(&asked.step.id.0, &bucket);
-        let found = match compared(of, asked.context, &session, rows).await {
+        let of_bucket = (inputs.instance.as_str(), rows);
+        let found = match compared(of, asked.context, &session, of_bucket).await {
             Ok(found) => Looked::Found(found),
             Err(Broken::Rows(IntegrityError::Unreached(why))) => {
                 return Err(asked.unreached(&why));
@@ -337,13 +340,14 @@ async fn compared<S: Store, H: Host>(
     of: &RegionLoss<'_, S, H>,
     context: &StepContext<'_>,
     session: &IntegritySession,
-    RowsOfBucket { rows, bucket }: &RowsOfBucket,
+    (instance, RowsOfBucket { rows, bucket }): (&str, &RowsOfBucket),
 ) -> Result<RowsAndObjects, Broken> {
     files::create_secret_folder(&of.folder)?;
     let objects = listed(of, context, bucket).await;
     let mut objects = objects.map_err(Broken::Objects)?;
     let mut keys = session.keys(&rows.keys).await.map_err(Broken::Rows)?;
-    let name = format!("consistency-{}.jsonl", bucket.name);
+    // Identifiers of instances have no dot: two databases whose rows name objects of one bucket never share a list.
+    let name = format!("consistency-{instance}.{}.jsonl", bucket.name);
     let mut found = Compared::new(&of.folder.join(&name), rows.prefix.as_deref())?;
     compare(&mut keys, &mut objects, &mut found).await?;
     Ok(found.end(&name)?)
@@ -373,6 +377,17 @@ async fn listed<S: Store, H: Host>(
     Ok(Objects::WrittenDown(keys))
 }
 
+/// What to do where a file with authorities is not there, or is none.
+pub(crate) const WHERE_AUTHORITIES_ARE: &str = "databases.integrity.ca of the settings names it; RDS's authorities are at \
+     https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem";
+
+/// Whose certificates are trusted; why nobody's are, else. `beside` is the folder of the settings.
+pub(crate) fn trust(beside: &Path, integrity: &Integrity) -> Result<Trust, String> {
+    let path = beside.join(&integrity.ca);
+    let pem = files::read_limited(&path, MOST_AUTHORITIES).map_err(|error| causes(&error))?;
+    Trust::of_pem(&pem).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// A question, and the run in which it is asked.
 struct Asked<'a> {
     step: &'a PlannedStep,
@@ -387,17 +402,8 @@ impl Asked<'_> {
         of: &RegionLoss<'_, S, H>,
     ) -> Result<IntegritySession, StepError> {
         let integrity = &self.inputs.integrity;
-        let path = of.hooks.folder.join(&integrity.ca);
-        let pem = files::read_limited(&path, MOST_AUTHORITIES).map_err(|error| causes(&error));
-        let trust = pem.and_then(|pem| {
-            Trust::of_pem(&pem).map_err(|error| format!("{}: {error}", path.display()))
-        });
-        let trust = trust.map_err(|why| {
-            StepError::unchecked(why).hint(
-                "databases.integrity.ca of the settings names it; RDS's authorities are at \
-                 https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem",
-            )
-        })?;
+        let trust = trust(&of.hooks.folder, integrity);
+        let trust = trust.map_err(|why| StepError::unchecked(why).hint(WHERE_AUTHORITIES_ARE))?;
         let address = secrets::address(of, &self.inputs.instance).await?;
         let clients = ProbeClients::new(of.dr.region());
         let dbname = integrity.dbname.as_deref();

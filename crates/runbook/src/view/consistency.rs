@@ -172,7 +172,7 @@ mod tests {
             objects: 6,
             rows_without_object: without,
             objects_without_row: Some(PrefixCounts::default()),
-            list: Some("consistency-photos.jsonl".to_owned()),
+            list: Some("consistency-app-dr.photos-dr.jsonl".to_owned()),
         };
         let found = Consistency {
             instance: "app-dr".to_owned(),
@@ -217,7 +217,7 @@ mod tests {
         let text = document(&databases).to_terminal(None, false);
         for told in [
             "3 of 9 rows",
-            "visits/ 2, keys without / 1; each is in consistency-photos.jsonl",
+            "visits/ 2, keys without / 1; each is in consistency-app-dr.photos-dr.jsonl",
             "0 of 6 objects",
             "it writes",
             "1 advanced by 1000 values",

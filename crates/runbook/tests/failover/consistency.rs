@@ -10,7 +10,7 @@ use runbook::{
 use serde::Deserialize as _;
 use tokio_postgres::{Client, NoTls};
 
-use crate::stage::{Environment, PASSWORD, Stage};
+use crate::stage::{Environment, PASSWORD, Stage, Unseen};
 
 /// What the application has written by the time of the backup: of four rows two have their objects, and the highest number is
 /// beyond what its sequence gave.
@@ -36,19 +36,14 @@ async fn connect(host: &str, port: &str, password: &str) -> Client {
 async fn open() -> Option<Stage> {
     let fill = async |address: &str| {
         let (host, port) = address.rsplit_once(':').unwrap();
-        let client = connect(host, port, "correct-horse").await;
-        let password = format!("alter role app password '{PASSWORD}'");
-        client
-            .batch_execute(&format!("{ROWS}{password}"))
-            .await
-            .unwrap();
+        fill(host, port).await;
     };
     Stage::open_with(RdsData::WhereInstalled, fill).await
 }
 
-/// An environment that is asked by `keys`, and by `more` of its settings.
-async fn environment(stage: &Stage, number: u64, keys: &str, more: &str) -> Environment {
-    let integrity = format!(
+/// The settings of what is asked by `keys`.
+fn integrity(number: u64, keys: &str, more: &str) -> String {
+    format!(
         r#"[databases.integrity]
         ca = "authorities.pem"
         dbname = "postgres"
@@ -62,11 +57,39 @@ async fn environment(stage: &Stage, number: u64, keys: &str, more: &str) -> Envi
         bucket = "photos-{number}"
         keys = "{keys}"
         prefix = ''"#
-    );
+    )
+}
+
+/// An environment that is asked by `keys`, and by `more` of its settings.
+async fn environment(stage: &Stage, number: u64, keys: &str, more: &str) -> Environment {
+    let integrity = integrity(number, keys, more);
     let environment = stage.environment_with(number, &integrity).await;
+    trust(stage, &environment);
+    environment
+}
+
+/// Whoever asks has the authority of the servers.
+fn trust(stage: &Stage, environment: &Environment) {
     let authority = stage.aws.rds().unwrap();
     let path = environment.folder.path().join("authorities.pem");
     std::fs::write(path, authority.authority().unwrap()).unwrap();
+}
+
+/// What the application has written into the database at `host`, and its password.
+async fn fill(host: &str, port: &str) {
+    let client = connect(host, port, "correct-horse").await;
+    let password = format!("alter role app password '{PASSWORD}'");
+    let all = format!("{ROWS}{password}");
+    client.batch_execute(&all).await.unwrap();
+}
+
+/// An environment in the primary region whose database has rows that name objects of its bucket.
+async fn at_home(stage: &Stage, number: u64) -> Environment {
+    let integrity = integrity(number, KEYS, "");
+    let environment = Box::pin(stage.at_home_with(number, &integrity)).await;
+    trust(stage, &environment);
+    let (host, port) = stage.address(&stage.rds_primary, &environment.home()).await;
+    fill(&host, &port.to_string()).await;
     environment
 }
 
@@ -76,8 +99,12 @@ async fn restored(stage: &Stage, environment: &Environment) -> Client {
 }
 
 fn found(state: &RunState) -> Consistency {
-    let result = state.result(&StepId::new("consistency/app")).unwrap();
-    Consistency::deserialize(result).unwrap()
+    found_of(state, "app")
+}
+
+fn found_of(state: &RunState, database: &str) -> Consistency {
+    let step = StepId::new(&format!("consistency/{database}"));
+    Consistency::deserialize(state.result(&step).unwrap()).unwrap()
 }
 
 fn objects(found: &Consistency) -> &Looked<RowsAndObjects> {
@@ -132,11 +159,10 @@ async fn consistency_of_a_restored_database_tells_what_is_missing_and_advances_s
     let insert = "insert into documents (object_key) values ('new') returning id";
     let id: i32 = client.query_one(insert, &[]).await.unwrap().get(0);
     assert_eq!(id, 151);
-    // The keys are in a file for its owner, and nowhere else.
-    let path = environment
-        .folder
-        .path()
-        .join(compared.list.as_ref().unwrap());
+    // The keys are in a file for its owner, and nowhere else. Another database that names objects of the bucket has its own.
+    let list = compared.list.as_deref().unwrap();
+    assert_eq!(list, "consistency-app-1-dr.photos-1-dr.jsonl");
+    let path = environment.folder.path().join(list);
     let list = std::fs::read_to_string(&path).unwrap();
     assert_eq!(
         list.lines().collect::<Vec<_>>(),
@@ -152,6 +178,78 @@ async fn consistency_of_a_restored_database_tells_what_is_missing_and_advances_s
     let shown = format!("{state:?} {:?}", RunReport::of(&state));
     assert!(!shown.contains("kim.jpg") && !shown.contains(PASSWORD));
     assert_eq!(RunReport::of(&state).consistency.len(), 1);
+}
+
+/// Rows, objects, rows without objects, and objects without rows.
+fn counts(found: &Consistency) -> (u64, u64, u64, u64) {
+    let compared = match objects(found) {
+        Looked::Found(compared) => Some(compared),
+        Looked::Unknown { .. } => None,
+    };
+    let compared = compared.unwrap();
+    let without_row = compared.objects_without_row.as_ref().unwrap();
+    (
+        compared.rows,
+        compared.objects,
+        compared.rows_without_object.total(),
+        without_row.total(),
+    )
+}
+
+#[tokio::test]
+async fn consistency_of_a_switchover_is_asked_in_the_dr_region_and_lets_sequences_stay() {
+    let Some(stage) = open().await else { return };
+    stage.make_home().await;
+    let environment = at_home(&stage, 1).await;
+    let process = environment.process(1);
+    let moved = Box::pin(environment.switch_over(&stage, &process, (&Unseen, &[]))).await;
+    let state = moved.unwrap();
+    assert_eq!(state.status, RunStatus::Finished, "{state:#?}");
+    let found = found_of(&state, &environment.home());
+    assert_eq!(found.instance, environment.target());
+    // Four rows name an object, two of them one that never was; of the three objects one has rows.
+    assert_eq!(counts(&found), (4, 3, 2, 2));
+    // Nothing was lost: no number was given out that the database does not know.
+    assert_eq!(found.sequences, None);
+    assert!(format!("{:?}", found.schema).contains("version: Some(\"42\")"));
+    let client = restored(&stage, &environment).await;
+    let at = "select last_value from visits_id_seq";
+    let at: i64 = client.query_one(at, &[]).await.unwrap().get(0);
+    assert_eq!(at, 1);
+}
+
+#[tokio::test]
+async fn consistency_on_the_way_back_is_asked_in_the_primary_region() {
+    let Some(stage) = open().await else { return };
+    stage.make_home().await;
+    let environment = at_home(&stage, 1).await;
+    // The backups of the DR region have the rows by then.
+    let hour = Duration::from_secs(60 * 60);
+    stage.aws.rds().unwrap().step(hour).await;
+    Box::pin(stage.fail_over(&environment, 1000)).await;
+    // One row more, with its object; another object loses its row's last chance.
+    stage.use_in_dr(&environment).await;
+    let client = restored(&stage, &environment).await;
+    let insert = "insert into documents (object_key) values ('new.jpg')";
+    client.batch_execute(insert).await.unwrap();
+    let back = Box::pin(environment.fail_back(&stage, &environment.process(1), "")).await;
+    let state = back.unwrap();
+    assert_eq!(state.status, RunStatus::Finished, "{state:#?}");
+    let found = found_of(&state, &environment.home());
+    assert_eq!(found.instance, environment.home());
+    // Of a, b and new, which came home, b has no row.
+    assert_eq!(counts(&found), (5, 3, 2, 1));
+    assert_eq!(found.sequences, None);
+    let list = format!("consistency-{}.photos-1.jsonl", environment.home());
+    let list = std::fs::read_to_string(environment.folder.path().join("primary").join(list));
+    assert_eq!(
+        list.unwrap().lines().collect::<Vec<_>>(),
+        [
+            r#"{"object_without_row":"b.jpg"}"#,
+            r#"{"row_without_object":"lost/kim.jpg"}"#,
+            r#"{"row_without_object":"lost/lee.jpg"}"#,
+        ]
+    );
 }
 
 #[tokio::test]

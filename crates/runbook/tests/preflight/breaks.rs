@@ -11,7 +11,7 @@ use crate::stage::{
 };
 
 /// Ways of breaking it, and what has to say so.
-const BREAKS: [(Break, &[(&str, Status)]); 22] = [
+const BREAKS: [(Break, &[(&str, Status)]); 24] = [
     (Break::DataKeyDisabled, &[("key", Status::Wrong)]),
     (
         Break::DatabaseKeyDisabled,
@@ -96,6 +96,11 @@ const BREAKS: [(Break, &[(&str, Status)]); 22] = [
     ),
     (Break::ObjectiveShort, &[("recovery-point", Status::Wrong)]),
     (Break::OtherRole, &[("break-glass", Status::Wrong)]),
+    (
+        Break::AuthoritiesGone,
+        &[("integrity-authorities", Status::Wrong)],
+    ),
+    (Break::LoginDenied, &[("integrity-login", Status::Unknown)]),
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +127,8 @@ enum Break {
     ObjectUncovered,
     ObjectiveShort,
     OtherRole,
+    AuthoritiesGone,
+    LoginDenied,
 }
 
 impl Break {
@@ -213,6 +220,10 @@ impl Break {
                 .text
                 .push_str("\n[objectives]\nrpo_database = \"1s\"\n"),
             Self::OtherRole => stage.text = stage.text.replace("\"break-glass\"", "\"somebody\""),
+            Self::AuthoritiesGone => {
+                std::fs::remove_file(stage.folder.path().join("authorities.pem")).unwrap();
+            }
+            Self::LoginDenied => deny(stage, "secretsmanager", "GetSecretValue"),
         }
     }
 
@@ -269,7 +280,9 @@ impl Break {
                     .replace("rpo_database = \"1s\"", "rpo_database = \"1d\"");
             }
             Self::OtherRole => stage.text = stage.text.replace("\"somebody\"", "\"break-glass\""),
-            Self::RecordsDenied
+            Self::AuthoritiesGone => stage.write_authorities(),
+            Self::LoginDenied
+            | Self::RecordsDenied
             | Self::PolicyDenied
             | Self::BucketDenied
             | Self::SecurityGroupsDenied => {}

@@ -179,6 +179,9 @@ impl Stage {
             subnet_group = "dr"
             parameter_group = "dr-postgres"
             security_groups = ["{security_group}"]
+            [databases.integrity]
+            ca = "authorities.pem"
+            login = "app"
             [failover]
             marker_bucket = "marker"
             break_glass = "{ROLE}"
@@ -221,6 +224,7 @@ impl Stage {
             security_group,
             folder: tempfile::tempdir().unwrap(),
         };
+        stage.write_authorities();
         stage.make_buckets().await;
         stage.make_database(&admin, &primary_key).await;
         stage.make_secret("app").await;
@@ -354,10 +358,20 @@ impl Stage {
         let _there = group.send().await;
     }
 
+    /// Whom the questions to a restored database trust.
+    pub(crate) fn write_authorities(&self) {
+        let authority = rcgen::generate_simple_self_signed(vec!["authority".to_owned()]);
+        let pem = authority.unwrap().cert.pem();
+        std::fs::write(self.folder.path().join("authorities.pem"), pem).unwrap();
+    }
+
     /// A secret of the environment, in the primary region.
     pub(crate) async fn make_secret(&self, name: &str) {
         let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
-        let create = self.secrets.create_secret().name(name).secret_string("{}");
+        let create = self.secrets.create_secret().name(name);
+        let create = create.secret_string(
+            json!({"username": "app", "password": "hunter2", "dbname": "app"}).to_string(),
+        );
         let create = create
             .tags(tag("Project", "berthcare"))
             .tags(tag("Environment", "staging"));
@@ -429,6 +443,7 @@ impl Stage {
             host: &Process::new(),
             root,
             folder: self.scratch(),
+            beside: self.folder.path().to_owned(),
             versions: BTreeMap::new(),
         };
         let found = Box::pin(preflight(request)).await;

@@ -110,8 +110,14 @@ async fn preflight_while_a_region_does_not_answer_knows_nothing_of_it() {
         .collect();
     // What does not need the DR region.
     assert!(
-        ok.iter()
-            .all(|what| ["sign-in", "residency", "state-locks", "secret-copy"].contains(what)),
+        ok.iter().all(|what| [
+            "sign-in",
+            "residency",
+            "state-locks",
+            "secret-copy",
+            "integrity-authorities"
+        ]
+        .contains(what)),
         "{ok:?}"
     );
 }
