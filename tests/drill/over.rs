@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::back::{fail_back_undisturbed, objects_lost, plan_both};
-use crate::steps::{DEADLINE, Log, Loss, Roots, Step, count_records, find};
+use crate::steps::{DEADLINE, Log, Loss, Roots, Step, belong_together, count_records, find};
 use crate::world::{World, lost_rows};
 use crate::writers::{Confirmed, Writers};
 
@@ -72,6 +72,9 @@ pub(crate) async fn move_over(log: &mut Log<'_>, scene: &Scene<'_>, page: &Path)
     let report = &run["steps"]["report"]["outcome"]["result"];
     let mut losses = Vec::new();
     count(scene, &written, ("rows", "objects"), &run, &mut losses).await?;
+    if without_rows.is_none() {
+        belong_together(log, world, &run, None).await?;
+    }
     let found = find(&scene.folder.join("state/dr-runbook"), "run.html");
     let found = found.context("the run has no page")?;
     std::fs::copy(&found, page).with_context(|| format!("failed to write {}", page.display()))?;

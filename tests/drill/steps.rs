@@ -24,6 +24,22 @@ const FASTER: u32 = 30;
 const ARCHIVED_EVERY: Duration = Duration::from_secs(5 * 60);
 /// The failover is killed once it has this many records.
 const KILLED_AT: usize = 12;
+/// The line of the settings after which those of what the restored database is asked come.
+const DATABASE: &str =
+    "# Which copied snapshots are kept in the DR region: the newest, and all that are younger.\n";
+/// What the restored database is asked.
+const INTEGRITY: &str = r#"
+[[databases.secrets]]
+name = "berthcare-staging/database"
+[databases.integrity]
+ca = "authorities.pem"
+[[databases.integrity.objects]]
+bucket = "berthcare-photos-staging"
+keys = "SELECT object_key FROM written"
+prefix = ""
+[databases.integrity.sequences]
+margin = 10000
+"#;
 /// This only ends a drill that went wrong.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -196,7 +212,13 @@ impl Set {
     async fn make(aws: &LocalAws) -> Result<Self> {
         let folder = tempfile::tempdir().context("failed to make a temporary folder")?;
         let settings = end_to_end::settings().replace("../../terraform/environments/dr", "dr");
-        let settings = settings.replace("../../terraform/environments/staging", "stack");
+        let mut settings = settings.replace("../../terraform/environments/staging", "stack");
+        let rds = aws.rds().context("the local AWS has no RDS")?;
+        if let Some(authority) = rds.authority() {
+            settings = settings.replace(DATABASE, &format!("{DATABASE}{INTEGRITY}"));
+            std::fs::write(folder.path().join("authorities.pem"), authority)
+                .context("failed to write the authority of the database servers")?;
+        }
         std::fs::write(folder.path().join("infra.toml"), &settings)
             .context("failed to write infra.toml")?;
         let settings = Settings::parse(&settings, Zoned::now().date())?;
@@ -311,6 +333,11 @@ async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path, quick: bool) -> Re
         measured: None,
         claimed: None,
     });
+    if without_rows.is_none() {
+        // Numbers that were given out and lost are not given out again.
+        let given = i64::try_from(confirmed.rows.len())?;
+        belong_together(log, &world, &run, Some(given)).await?;
+    }
     log.step("terraform plan in the DR region", async {
         let terraform = &roots.dr;
         terraform
@@ -375,6 +402,59 @@ async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path, quick: bool) -> Re
     })
 }
 
+/// What the run says of rows and objects of the first bucket, beside what is there. The next number is beyond all that were `given`,
+/// where something was lost.
+pub(crate) async fn belong_together(
+    log: &mut Log<'_>,
+    world: &World,
+    run: &Value,
+    given: Option<i64>,
+) -> Result<()> {
+    log.step("rows and objects are put side by side", async {
+        let step = format!("consistency/{}", world.database()?.id);
+        let found = &run["steps"][&step]["outcome"]["result"];
+        let bucket = world.settings.buckets.first().context("no bucket")?;
+        let of_bucket = format!("{}/", bucket.name);
+        let copies = world.copies().await?;
+        let objects: Vec<&str> = copies
+            .iter()
+            .filter_map(|object| object.strip_prefix(&of_bucket))
+            .collect();
+        let rows = world.named_objects().await?;
+        let lost = rows.iter().filter(|key| !objects.contains(&key.as_str()));
+        let unnamed = objects
+            .iter()
+            .filter(|key| !rows.iter().any(|row| row == *key));
+        let counted = [rows.len(), objects.len(), lost.count(), unnamed.count()];
+        let told = &found["objects"][0];
+        let without = |which: &str| told[which]["objects"][""].as_u64().unwrap_or(0);
+        let told = [
+            told["rows"].as_u64().unwrap_or(u64::MAX),
+            told["objects"].as_u64().unwrap_or(u64::MAX),
+            without("rows_without_object"),
+            without("objects_without_row"),
+        ];
+        ensure!(
+            counted.map(|count| count as u64) == told && counted[2] > 0,
+            "rows, objects, and what of each is alone: {counted:?}, and the run says {found:#}"
+        );
+        let mut result = format!(
+            "{} of {} rows name an object that is not there, as the run says",
+            counted[2], counted[0]
+        );
+        if let Some(given) = given {
+            let next = world.next_number().await?;
+            ensure!(
+                next > given,
+                "the number {next} is given out again: the last one was {given}"
+            );
+            result.push_str(&format!("; after {given} numbers the next one is {next}"));
+        }
+        Ok(((), result))
+    })
+    .await
+}
+
 /// Until there is a backup, and something that no archive has.
 pub(crate) async fn until_archived(world: &World) -> Result<((), String)> {
     let begun = Instant::now();
@@ -426,6 +506,7 @@ async fn build(
         async {
             world.make_buckets().await?;
             world.make_database(aws).await?;
+            world.make_secret().await?;
             let enable = ["backups", "enable", "--yes"];
             tokio::task::block_in_place(|| programs.run("dr-replicate", &enable))?.exits(0)?;
             Ok((

@@ -13,6 +13,7 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionRule, SourceSelectionCriteria, SseKmsEncryptedObjects,
     SseKmsEncryptedObjectsStatus, VersioningConfiguration,
 };
+use aws_sdk_secretsmanager::types::ReplicaRegionType;
 use local_aws::LocalAws;
 use settings::{Database, RestoreAs, Settings};
 use tokio_postgres::{Client, NoTls};
@@ -28,6 +29,7 @@ pub(crate) struct World {
     pub(crate) dr: RegionClients,
     from: aws_sdk_rds::Client,
     to: aws_sdk_rds::Client,
+    secrets: aws_sdk_secretsmanager::Client,
     pub(crate) settings: Settings,
 }
 
@@ -45,6 +47,7 @@ impl World {
             dr: env.region(dr),
             from: aws_env::client!(aws_sdk_rds, &env.access(primary)),
             to: aws_env::client!(aws_sdk_rds, &env.access(dr)),
+            secrets: aws_env::client!(aws_sdk_secretsmanager, &env.access(primary)),
             settings,
         })
     }
@@ -122,11 +125,50 @@ impl World {
         let (host, port) = Self::endpoint(&self.from, self.database()?.id.as_ref()).await?;
         let master = connect(&host, port, "master").await?;
         let make = format!(
-            "create role app login password '{PASSWORD}'; create table written (n int primary key); \
-             grant insert, select on written to app"
+            "create role app login password '{PASSWORD}'; \
+             create table written (n int primary key, id bigint generated always as identity, object_key text); \
+             grant insert, select on written to app; grant usage, select on all sequences in schema public to app"
         );
         master.batch_execute(&make).await?;
         connect(&host, port, "app").await
+    }
+
+    /// The secret of the application, with its replica in the DR region.
+    pub(crate) async fn make_secret(&self) -> Result<()> {
+        let database = self.database()?;
+        let Some(secret) = database.secrets.first() else {
+            return Ok(());
+        };
+        let (host, port) = Self::endpoint(&self.from, database.id.as_ref()).await?;
+        let says = serde_json::json!({"username": "app", "password": PASSWORD, "dbname": "staging", "host": host,
+            "port": port});
+        let create = self.secrets.create_secret().name(secret.name.as_str());
+        let create = create.secret_string(says.to_string());
+        create.send().await.context("failed to make the secret")?;
+        let replica = ReplicaRegionType::builder().region(self.dr.region.as_str());
+        let replicate = self.secrets.replicate_secret_to_regions();
+        let replicate = replicate.secret_id(secret.name.as_str());
+        let replicate = replicate.add_replica_regions(replica.build());
+        replicate
+            .send()
+            .await
+            .context("failed to replicate the secret")?;
+        Ok(())
+    }
+
+    /// The keys of objects of the first bucket that rows of the restored database in the DR region name.
+    pub(crate) async fn named_objects(&self) -> Result<Vec<String>> {
+        let client = self.application_in_dr().await?;
+        let named = "select object_key from written where object_key is not null";
+        let rows = client.query(named, &[]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// The next number that the restored database in the DR region gives to a row.
+    pub(crate) async fn next_number(&self) -> Result<i64> {
+        let client = self.application_in_dr().await?;
+        let next = "select nextval(pg_get_serial_sequence('written', 'id')::regclass)";
+        Ok(client.query_one(next, &[]).await?.get(0))
     }
 
     /// The application's connection to the restored database in the DR region.

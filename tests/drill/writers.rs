@@ -1,7 +1,7 @@
 //! Whoever uses the environment, and counts what they were told to be safe.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -13,6 +13,9 @@ use tokio_postgres::Client;
 
 /// From one write to the next, but where many are wanted.
 pub(crate) const PAUSE: Duration = Duration::from_millis(20);
+
+/// The object of the first row, whose upload never came to its end: nobody has it.
+pub(crate) const NEVER_UPLOADED: &str = "never-uploaded.jpg";
 
 /// What a writer was told to be safe, in order.
 #[derive(Debug, Default)]
@@ -31,7 +34,8 @@ pub(crate) struct Writers {
 }
 
 impl Writers {
-    /// Rows are numbered from `first`, objects are called after `phase`; `pause` lies between two rows.
+    /// Rows are numbered from `first`, objects are called after `phase`; `pause` lies between two rows. Each row names the last
+    /// object that was confirmed of the first bucket.
     pub(crate) fn start(
         database: Option<(Client, Rds)>,
         clients: RegionClients,
@@ -39,8 +43,9 @@ impl Writers {
         (first, phase, pause): (usize, &'static str, Duration),
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
+        let last: Arc<Mutex<Option<String>>> = Arc::default();
         let rows = database.map(|(client, rds)| {
-            let stop = stop.clone();
+            let (stop, last) = (stop.clone(), last.clone());
             tokio::spawn(async move {
                 let mut committed = Vec::new();
                 let first = i32::try_from(first).unwrap_or(i32::MAX);
@@ -50,8 +55,12 @@ impl Writers {
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }
-                    let insert = "insert into written values ($1)";
-                    if client.execute(insert, &[&n]).await.is_err() {
+                    let insert = "insert into written (n, object_key) values ($1, $2)";
+                    let key = match n {
+                        0 => Some(NEVER_UPLOADED.to_owned()),
+                        _ => last.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+                    };
+                    if client.execute(insert, &[&n, &key]).await.is_err() {
                         break;
                     }
                     committed.push(rds.now());
@@ -75,6 +84,9 @@ impl Writers {
                         break;
                     }
                     written.push(format!("{bucket}/{key}"));
+                    if buckets.first() == Some(bucket) {
+                        *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
                 written
