@@ -308,7 +308,7 @@ pub(crate) struct FailoverArgs {
     pub(crate) window: Duration,
 
     /// When the region was lost, where that is known: losses count from there
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) fault: Option<Timestamp>,
 
     /// The time that databases are restored to: latest, or a time
@@ -321,6 +321,11 @@ pub(crate) struct FailoverArgs {
 
     #[command(flatten)]
     pub(crate) carry: CarryArgs,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let time = text.parse();
+    time.map_err(|_| format!("{text:?} is no time such as 2026-11-30T03:15:00Z"))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

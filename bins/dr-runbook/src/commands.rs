@@ -59,6 +59,20 @@ fn approve_command(run: &RunId, step: &StepId) -> ShellCommand {
     command.word(run.as_str()).word(&step.0)
 }
 
+/// What makes the bucket with the records, where there is none.
+fn bucket_hint(error: &StoreError) -> Option<String> {
+    error.is_without_bucket().then(|| {
+        "`init-backend apply` makes the state's copy, where records lie unless journal_bucket names another bucket"
+            .to_owned()
+    })
+}
+
+/// Records that could not be read.
+fn not_read(error: StoreError) -> Failure {
+    let hint = bucket_hint(&error);
+    told(Exit::Unchecked, error, hint)
+}
+
 fn lease_exit(error: &LeaseError) -> (Exit, Option<String>) {
     match error {
         LeaseError::Held(lease) => (
@@ -77,7 +91,8 @@ fn lease_exit(error: &LeaseError) -> (Exit, Option<String>) {
             )),
         ),
         LeaseError::Lost(_) => (Exit::Refused, None),
-        LeaseError::Lapsed { .. } | LeaseError::Store { .. } => (Exit::Unchecked, None),
+        LeaseError::Store { source, .. } => (Exit::Unchecked, bucket_hint(source)),
+        LeaseError::Lapsed { .. } => (Exit::Unchecked, None),
         LeaseError::Broken { .. } => (Exit::Wrong, None),
     }
 }

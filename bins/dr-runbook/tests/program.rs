@@ -175,6 +175,12 @@ mod watch;
 #[tokio::test(flavor = "multi_thread")]
 async fn failover_is_refused_where_nothing_is_lost_or_the_dr_region_is() {
     let stage = stage!();
+    let (_, told) = stage.run(&["failover", "--fault", "yesterday"], 2).await;
+    assert!(
+        told.contains("\"yesterday\" is no time such as 2026-11-30T03:15:00Z")
+            && !told.contains("parse"),
+        "{told}"
+    );
     let lost = ["failover", "--window", "0s", "--yes", "--lost"];
     let (_, told) = stage.run(&[&lost[..], &["ca-west-1"]].concat(), 4).await;
     assert!(
@@ -186,7 +192,8 @@ async fn failover_is_refused_where_nothing_is_lost_or_the_dr_region_is() {
     stage.aws.set_region("ca-central-1", RegionState::Up);
     let (_, told) = stage.run(&["failover", "--window", "0s", "--yes"], 4).await;
     assert!(
-        told.contains("ca-central-1 answers: it is not lost"),
+        told.contains("ca-central-1 answers: it is not lost")
+            && told.contains("asking ca-central-1 once"),
         "{told}"
     );
     stage.aws.set_region("ca-west-1", RegionState::Refuse);
@@ -233,9 +240,10 @@ async fn yes_answers_no_step_and_another_terminal_does() {
     stage
         .run(&["runs", "approve", &run, "nothing", "--by", "Kim"], 4)
         .await;
-    stage
-        .run(&["runs", "approve", &run, "declare", "--by", "Kim"], 0)
-        .await;
+    let agree = ["runs", "approve", &run, "declare", "--by", "Kim"];
+    let (_, told) = stage.run(&agree, 0).await;
+    let resume = format!("nobody carries the run: `dr-runbook runs resume {run}` goes on with it");
+    assert!(told.contains(&resume), "{told}");
     let (told, _) = stage.run(&["runs", "resume", "--approve", "each"], 4).await;
     assert!(told.contains(" declare "), "{told}");
     stage
@@ -356,14 +364,42 @@ async fn failback_that_is_given_up_says_where_the_environment_is() {
     let (told, noted) = stage.run(&abandon, 0).await;
     assert!(told.contains("abandoned by Kim"), "{told}");
     assert!(noted.contains("the environment is in ca-west-1"), "{noted}");
+    let agree = ["runs", "approve", &run, "drain", "--by", "Sam"];
+    let (_, told) = stage.run(&agree, 4).await;
+    assert!(
+        told.contains("was abandoned") && told.contains("no approval is of use to it"),
+        "{told}"
+    );
     stage.aws.set_region("ca-central-1", RegionState::Up);
     let all = ["failback", "--window", "0s", "--approve", "auto", "--yes"];
-    stage.run(&all, 0).await;
+    // Another one that waits is what is meant.
+    stage.run(&back, 4).await;
+    let (_, told) = stage.run(&agree, 4).await;
+    let other = stage.last_run().await;
+    let show = format!("run {other} came after it and is not over: `dr-runbook runs show {other}`");
+    assert!(told.contains(&show), "{told}");
+    let resume = ["runs", "resume", "--approve", "auto"];
+    stage.run(&resume, 0).await;
     let (_, told) = stage.run(&all, 4).await;
     assert!(
         told.contains("the environment is not failed over"),
         "{told}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn account_in_which_nothing_was_made_is_told_what_makes_the_bucket_with_the_records() {
+    let stage = stage!();
+    let fresh = SETTINGS.replace("bc-state-dr", "bc-state-never-made");
+    std::fs::write(stage.folder.path().join("infra.toml"), fresh).unwrap();
+    let failover = ["failover", "--window", "0s", "--yes"];
+    for command in [&failover[..], &["runs", "list"], &["runs", "show"]] {
+        let (_, told) = stage.run(command, 3).await;
+        assert!(
+            told.contains("`init-backend apply` makes the state's copy"),
+            "{command:?}: {told}"
+        );
+    }
 }
 
 /// The commands of a runbook, in their order, as words.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use settings::{Database, Settings};
 
-pub(crate) use self::decisions::undecided_object;
+pub(crate) use self::decisions::{CONFLICTS, undecided_object};
 pub use self::decisions::{Decisions, DecisionsError, keep_decisions, read_decisions};
 pub use self::survey::{BucketSurvey, DatabaseSurvey, StateSurvey, Survey};
 

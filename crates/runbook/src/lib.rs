@@ -81,4 +81,4 @@ pub use steps::{
 };
 pub use store::{Created, ETag, FolderStore, S3Store, Store, StoreError, Stored};
 pub use switchover::{SwitchoverRequest, UndoRequest, not_possible, plan_switchover, plan_undo};
-pub use view::{RunAndLease, RunEntry, RunList, waiting};
+pub use view::{RunAndLease, RunEntry, RunList, resume_command, waiting};

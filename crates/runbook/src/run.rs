@@ -291,7 +291,7 @@ pub async fn list_runs(store: &impl Store) -> Result<Vec<RunId>, StoreError> {
 /// Agrees, from outside, to what a step of a run waits for. `None` when somebody had agreed already.
 ///
 /// # Errors
-/// When it waits for nothing, or the approval cannot be written.
+/// When it waits for nothing, is over, also since it was looked at, or the approval cannot be written.
 pub async fn approve_step(
     store: &impl Store,
     run: &RunId,
@@ -315,5 +315,8 @@ pub async fn approve_step(
         step: step.clone(),
         source,
     })?;
+    // Whoever gave it up meanwhile reads no approval any more.
+    let (_, state) = read_state(store, run).await?;
+    over(&state)?;
     Ok((written != Created::Taken).then_some(gate))
 }

@@ -91,6 +91,13 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether there is no such bucket: nothing was ever kept there.
+    pub fn is_without_bucket(&self) -> bool {
+        matches!(self, Self::Aws(error) if error.code.as_deref() == Some("NoSuchBucket"))
+    }
+}
+
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         Self::Aws(Box::new(error))

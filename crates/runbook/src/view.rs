@@ -9,19 +9,21 @@ use std::time::Duration;
 
 use dr::database::RestorePlan;
 use jiff::Timestamp;
-use report::{Document, Mark, Report};
+use report::{Document, Mark, Report, ShellCommand};
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use settings::Region;
 
+use crate::failback::CONFLICTS;
 use crate::failover::RestoreInputs;
 use crate::loss::Verdict;
+use crate::record::Outcome;
 use crate::{
-    CommitInputs, Mode, Plan, RunFacts, RunState, RunStatus, SeenLease, StepId, Survey,
+    CommitInputs, Mode, Plan, RunFacts, RunState, RunStatus, SeenLease, StepId, StepStatus, Survey,
     lease::LeaseState,
 };
 
-fn time(time: Timestamp) -> String {
+pub(crate) fn time(time: Timestamp) -> String {
     format!("{time:.0}")
 }
 
@@ -249,6 +251,19 @@ impl Report for RunList {
                 rows.collect(),
             ),
         }
+    }
+}
+
+/// What goes on with a run that has stopped; with the decisions, where a step waits for those.
+pub fn resume_command(state: &RunState) -> ShellCommand {
+    let resume = ShellCommand::new("dr-runbook runs resume").word(state.plan.run.as_str());
+    let mut failed = state.steps.values().filter_map(|step| match &step.outcome {
+        Some(Outcome::Failed { hint, .. }) if step.status == StepStatus::Failed => hint.as_deref(),
+        _ => None,
+    });
+    match failed.any(|hint| hint.contains(CONFLICTS)) {
+        true => resume.words(CONFLICTS),
+        false => resume,
     }
 }
 

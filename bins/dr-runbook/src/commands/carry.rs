@@ -11,7 +11,7 @@ use report::{Observer as _, Outcome as Ended};
 use runbook::{
     Answer, Approver, EnvironmentRoot, Gate, HookPlace, Mode, OpenRun, Outcome, Plan, RegionLoss,
     RunId, RunOptions, RunState, RunStatus, StepErrorKind, StepId, StepStatus, TurnedSettings,
-    Watch, carry_on, waiting,
+    Watch, carry_on, resume_command, waiting,
 };
 use state_backend::{HeldLocks, LockHolder};
 use terraform::{Environment, Terraform};
@@ -119,7 +119,7 @@ pub(super) async fn carry(
             let approve = super::approve_command(&run, step);
             cli::note(&format!("`{approve}` agrees to {step}"));
         }
-        cli::note(&format!("`{}` goes on", super::resume_command(&run)));
+        cli::note(&format!("`{}` goes on", resume_command(&state)));
         if state.plan.mode == Mode::Planned && !cut_over(&state) {
             super::switchover::advise(context, &state).await;
         }

@@ -124,11 +124,14 @@ pub(super) fn window(window: Duration) -> LossWindow {
 
 /// What a region shows that is to serve.
 pub(super) async fn ask(region: &RegionAccess, window: LossWindow, machine: &Machine) -> Evidence {
-    cli::note(&format!(
-        "asking {} for {}",
-        region.region(),
-        report::duration(window.window)
-    ));
+    cli::note(&match window.window.is_zero() {
+        true => format!("asking {} once", region.region()),
+        false => format!(
+            "asking {} for {}",
+            region.region(),
+            report::duration(window.window)
+        ),
+    });
     Evidence::gather_health(region, window, machine).await
 }
 

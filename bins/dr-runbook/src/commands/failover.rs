@@ -172,11 +172,14 @@ async fn declared(
         window.window = std::time::Duration::ZERO;
     }
     let names: Vec<&str> = lost.iter().map(|region| region.as_str()).collect();
-    cli::note(&format!(
-        "asking {} for up to {}",
-        names.join(" and "),
-        report::duration(window.window)
-    ));
+    let names = names.join(" and ");
+    cli::note(&match window.window.is_zero() {
+        true => format!("asking {names} once"),
+        false => format!(
+            "asking {names} for up to {}",
+            report::duration(window.window)
+        ),
+    });
     let clients: Vec<_> = lost
         .iter()
         .map(|region| context.env.region(*region))

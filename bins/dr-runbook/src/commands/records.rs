@@ -128,8 +128,14 @@ impl Places {
 /// The mark of the environment.
 pub(super) async fn marker(records: &Records) -> Result<Option<Marker>, Failure> {
     Marker::read(records).await.map_err(|error| {
+        let store = error.source.downcast_ref::<StoreError>();
+        let hint = store.and_then(super::bucket_hint);
         let failure = Failure::new(Exit::Unchecked, anyhow!("{}", error.source));
-        failure.hint("without the mark nobody knows where the environment is")
+        failure.hint(
+            hint.unwrap_or_else(|| {
+                "without the mark nobody knows where the environment is".to_owned()
+            }),
+        )
     })
 }
 

@@ -1,10 +1,11 @@
 use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs};
 use files::Secrecy;
-use report::Report as _;
+use report::{Report as _, ShellCommand};
 use runbook::{
-    LeaseTimes, Marker, Mode, OpenRun, RunAndLease, RunEntry, RunFacts, RunId, RunList, RunState,
-    RunStatus, StepId, approve_step, leftovers, list_runs, read_lease, read_run, returned,
+    LeaseState, LeaseTimes, Marker, Mode, OpenError, OpenRun, RunAndLease, RunEntry, RunFacts,
+    RunId, RunList, RunState, RunStatus, StepId, approve_step, leftovers, list_runs, read_lease,
+    read_run, resume_command, returned,
 };
 use tokio::sync::watch;
 
@@ -19,7 +20,7 @@ pub(crate) async fn list(global: &GlobalArgs, args: &RecordsArgs) -> Result<Exit
     let context = Context::open(global).await?;
     let records = Places::of(&context, args)?.records;
     let runs = list_runs(&records).await;
-    let runs = runs.map_err(|error| Failure::new(Exit::Unchecked, error))?;
+    let runs = runs.map_err(super::not_read)?;
     let mut entries = Vec::new();
     for run in runs {
         let state = read_run(&records, &run).await;
@@ -113,14 +114,46 @@ pub(crate) async fn approve(global: &GlobalArgs, args: &ApproveArgs) -> Result<E
     let records = Places::of(&context, &args.records)?.records;
     let step = StepId(args.step.clone());
     let gate = approve_step(&records, &args.run, &step, &args.by, args.reason.as_deref()).await;
-    match gate.map_err(super::not_opened)? {
+    let gate = match gate {
+        Ok(gate) => gate,
+        Err(error) => return Err(useless(&records, error).await),
+    };
+    match gate {
         Some(gate) => cli::note(&format!(
             "{} agreed to {}: {}",
             args.by, gate.step, gate.question
         )),
         None => cli::note("somebody has agreed to it already"),
     }
+    let (run, lease) = read_run(&records, &args.run)
+        .await
+        .map_err(super::not_opened)?;
+    if lease.is_none_or(|lease| lease.state != LeaseState::Held) {
+        cli::note(&format!(
+            "nobody carries the run: `{}` goes on with it",
+            resume_command(&run)
+        ));
+    }
     Ok(Exit::Fine)
+}
+
+/// An approval that was not given. To a run that is over none is of use: the one that came after it may be meant.
+async fn useless(records: &Records, error: OpenError) -> Failure {
+    let is_over = matches!(error, OpenError::Over { .. });
+    let failure = super::not_opened(error);
+    match read_lease(records).await {
+        Ok(Some(lease)) if is_over && lease.state != LeaseState::Over => {
+            let show = ShellCommand::new("dr-runbook runs show").word(lease.run.as_str());
+            failure.hint(format!(
+                "run {} came after it and is not over: `{show}` says what it asks",
+                lease.run
+            ))
+        }
+        _ if is_over => {
+            failure.hint("no approval is of use to it; `dr-runbook runs list` lists the runs")
+        }
+        _ => failure,
+    }
 }
 
 /// What a run leaves that is given up, in words: before the mark is turned the region serves that is left.

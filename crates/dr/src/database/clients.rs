@@ -94,6 +94,18 @@ pub struct InstanceOptions {
     pub max_storage_gb: Option<u32>,
 }
 
+impl Instance {
+    /// The time of the data that it was restored with here, of `database`, by RDS's clock and as its tags say; `None` where
+    /// something else made it, or from something else, or they do not say.
+    pub fn restored_data_time(&self, database: &str) -> Option<Timestamp> {
+        let tag = |key: &str| self.tags.get(key);
+        let is_ours = provenance_tags::ours(&self.tags)
+            && tag(provenance_tags::DATABASE).is_some_and(|of| of == database);
+        let time = tag(provenance_tags::DATA_TIME).filter(|_| is_ours)?;
+        time.parse().ok()
+    }
+}
+
 impl InstanceOptions {
     fn read(instance: &aws_sdk_rds::types::DbInstance) -> Self {
         let secret = instance.master_user_secret();

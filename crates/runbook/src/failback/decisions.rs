@@ -17,6 +17,9 @@ pub struct Decisions {
     states: BTreeMap<String, StateResolution>,
 }
 
+/// What a run is gone on with that waits for decisions. The hint of a step that waits for them names it.
+pub(crate) const CONFLICTS: &str = "--conflicts FILE";
+
 /// A line of decisions cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line} of the decisions {problem}")]

@@ -65,6 +65,10 @@ pub struct DatabaseSurvey {
     pub latest: Option<Timestamp>,
     /// How much of that the DR region never had, in seconds, at most: RDS does not tell when the last transaction was.
     pub beyond_seconds: Option<u64>,
+    /// Of what time its data are where a failback restored it from the DR region that was given up since: nobody was ever sent to
+    /// it, and nothing in it has to come over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub came_home: Option<Timestamp>,
     /// Why nothing is known of it.
     pub problem: Option<String>,
 }
@@ -185,7 +189,13 @@ impl Report for Survey {
                 Some(problem) => (Mark::Unknown, problem.clone()),
                 None => (
                     mark(beyond.is_none_or(|beyond| beyond == 0)),
-                    there.unwrap_or_else(|| "not there".to_owned()),
+                    match (there, database.came_home) {
+                        (Some(there), Some(of)) => format!(
+                            "{there}, restored by an earlier failback with data of {}",
+                            crate::view::time(of)
+                        ),
+                        (there, _) => there.unwrap_or_else(|| "not there".to_owned()),
+                    },
                 ),
             };
             (mark, vec![database.database.clone(), status, told])
@@ -308,7 +318,16 @@ async fn databases(request: &FailbackRequest<'_>, both: &Both) -> Vec<DatabaseSu
         let restored = request.failover.plan.step(&step);
         let restored = restored.and_then(|step| RestoreInputs::deserialize(&step.inputs).ok());
         let restored = restored.map(|inputs| inputs.plan.choice.data_time);
+        // What an earlier way back has restored is of after the failover, by the clock of RDS as well.
+        let came_home = instance
+            .as_ref()
+            .zip(restored)
+            .and_then(|(there, restored)| {
+                let of = there.restored_data_time(database.dr_id.as_ref());
+                of.filter(|of| *of > restored)
+            });
         let latest = instance.as_ref().and_then(|there| there.latest_restorable);
+        let restored = restored.filter(|_| came_home.is_none());
         let beyond = latest.zip(restored).map(|(latest, restored)| {
             let beyond = latest.duration_since(restored).as_secs();
             u64::try_from(beyond).unwrap_or(0)
@@ -318,6 +337,7 @@ async fn databases(request: &FailbackRequest<'_>, both: &Both) -> Vec<DatabaseSu
             status: instance.map(|there| there.status),
             latest,
             beyond_seconds: beyond,
+            came_home,
             problem,
         });
     }
@@ -369,6 +389,7 @@ mod tests {
                 status: Some("available".to_owned()),
                 latest: None,
                 beyond_seconds: Some(90),
+                came_home: None,
                 problem: None,
             }],
         };

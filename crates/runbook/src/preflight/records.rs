@@ -46,8 +46,8 @@ fn judge_journal(place: String, proven: Observation<(bool, String)>) -> Finding 
     let expected = "takes a record once, refuses it the second time, and gives it back";
     advise(
         Finding::new("journal", place, expected, proven),
-        "let the role write there (s3:PutObject, s3:GetObject, s3:ListBucket and its key), or name another bucket as \
-         journal_bucket; a failover can record on its machine alone with --journal local",
+        "`init-backend apply` makes the state's copy; let the role write there (s3:PutObject, s3:GetObject, s3:ListBucket and its \
+         key), or name another bucket as journal_bucket; a failover can record on its machine alone with --journal local",
     )
 }
 
@@ -68,7 +68,8 @@ fn judge_marker(primary: &str, marker: &Observation<Option<Marker>>) -> Finding 
             format!("the environment is in {primary}"),
             seen,
         ),
-        "a failover leads from the primary region: finish the failback first; `dr-runbook status` says where it is",
+        "a failover leads from the primary region: `dr-runbook failback` brings the environment there, `dr-runbook commit` lets \
+         it stay where it is; `dr-runbook status` says where that is",
     )
 }
 

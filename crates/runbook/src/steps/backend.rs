@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use state_backend::{RootFailure, RootPlan, SideName};
 use terraform::RootModule;
 
+use super::terraform::with_lines;
 use super::{EnvironmentRoot, RegionLoss};
 use crate::{Check, Host, StepError, Store};
 
@@ -64,9 +65,8 @@ pub(super) async fn apply<S: Store, H: Host>(of: &RegionLoss<'_, S, H>) -> Resul
 
 /// A root that was not turned, with what helps.
 pub(super) fn not_turned(failed: RootFailure) -> StepError {
-    let mut told = vec![crate::lease::causes(&failed.error)];
-    told.extend(failed.terraform);
-    let error = StepError::wrong(told.join("\n"));
+    let told = with_lines(crate::lease::causes(&failed.error), &failed.terraform);
+    let error = StepError::wrong(told);
     let commands: Vec<String> = failed.commands.iter().map(ToString::to_string).collect();
     match commands.is_empty() {
         true => error,

@@ -335,12 +335,18 @@ pub(super) async fn verify<S: Store, H: Host>(
     Ok(json!({"resources": resources.len()}))
 }
 
+/// What failed, and terraform's own words about it.
+pub(super) fn with_lines(what: String, last: &[String]) -> String {
+    match last.is_empty() {
+        true => what,
+        false => format!("{what}: {}", last.join("\n")),
+    }
+}
+
 fn failed(error: terraform::Error) -> StepError {
     let was_killed = error.was_killed();
     let last = error.last_lines();
-    let mut told = vec![crate::lease::causes(&error)];
-    told.extend(last);
-    let error = StepError::wrong(told.join("\n"));
+    let error = StepError::wrong(with_lines(crate::lease::causes(&error), &last));
     match was_killed {
         true => error.hint("`dr-runbook runs resume` looks for what it has made, and plans anew"),
         false => error,

@@ -215,6 +215,11 @@ impl FoundLater {
             {
                 (Some(problem), ..) => (Mark::Unknown, format!("not known: {problem}")),
                 (None, None, _) => (Mark::Unknown, "not known: it was gone".to_owned()),
+                _ if database.came_home.is_some() => (
+                    Mark::Ok,
+                    "nothing: an earlier failback restored it from the DR region, and was given up"
+                        .to_owned(),
+                ),
                 (None, Some(_), Some(0)) => (Mark::Ok, "nothing".to_owned()),
                 (None, Some(_), Some(seconds)) => {
                     (Mark::Wrong, format!("{} at most", length(seconds)))

@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use report::{Chart, Document, Mark, Page, Report, ShellCommand, Value};
 
-use super::time;
+use super::{resume_command, time};
 use crate::record::Outcome;
 use crate::{
-    DataKind, HourlyCost, Mode, OutsideCountry, RunFacts, RunReport, RunState, RunStatus,
-    StepState, StepStatus, waiting,
+    DataKind, HourlyCost, Mode, OutsideCountry, PlannedStep, RunFacts, RunReport, RunState,
+    RunStatus, StepId, StepState, StepStatus, waiting,
 };
 
 pub(super) fn length(seconds: u64) -> String {
@@ -42,10 +42,17 @@ fn told(step: &StepState) -> String {
         Some(Outcome::NotApplicable { why }) => why.clone(),
         Some(Outcome::Skipped { reason, by }) => format!("{by}: {reason}"),
         Some(Outcome::Failed { problem, hint, .. }) => match hint {
-            Some(hint) => format!("{problem}; {hint}"),
-            None => problem.clone(),
+            Some(hint) => format!("{}; {}", on_one_line(problem), on_one_line(hint)),
+            None => on_one_line(problem),
         },
     }
+}
+
+/// What terraform complains of has lines, and a cell of a table has one.
+fn on_one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim);
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    lines.join(" ")
 }
 
 /// How long a step took, to the tenth of a second; empty while it is not settled.
@@ -190,8 +197,27 @@ impl RunState {
             document = document.text(format!("Under way: {}.", now.join("; ")));
         }
         let next = self.next();
+        let is_stopped = matches!(self.status, RunStatus::Stopped { .. });
+        let again = match is_stopped {
+            true => self.taken_again(),
+            false => Vec::new(),
+        };
+        if !again.is_empty() {
+            let resume = resume_command(self);
+            document = document.text(format!("`{resume}` takes: {}.", again.join("; ")));
+        }
+        // What a stopped run takes at once comes after nothing else.
+        let next: Vec<&str> = next
+            .into_iter()
+            .filter(|title| !again.contains(title))
+            .collect();
         if !next.is_empty() {
-            document = document.text(format!("Next: {}.", next.join("; ")));
+            let when = if again.is_empty() {
+                "Next"
+            } else {
+                "After that"
+            };
+            document = document.text(format!("{when}: {}.", next.join("; ")));
         }
         let rows = waiting(self).into_iter().map(|(step, question)| {
             let agree = ShellCommand::new("dr-runbook runs approve").words("--by NAME");
@@ -205,6 +231,21 @@ impl RunState {
     fn titles(&self, which: impl Fn(&StepState) -> bool) -> Vec<&str> {
         let steps = self.plan.steps.iter();
         let steps = steps.filter(|planned| self.steps.get(&planned.id).is_some_and(&which));
+        steps.map(|planned| planned.title.as_str()).collect()
+    }
+
+    /// What is taken first when a run that has stopped goes on: what did not come to its end, and what nothing holds up.
+    fn taken_again(&self) -> Vec<&str> {
+        let of = |id: &StepId| self.steps.get(id);
+        let is_ready = |planned: &&PlannedStep| {
+            let mut after = planned.after.iter().filter_map(of);
+            after.all(StepState::is_settled)
+        };
+        let steps = self.plan.steps.iter().filter(|planned| {
+            let status = of(&planned.id).map(|step| step.status);
+            matches!(status, Some(StepStatus::Failed | StepStatus::Began))
+                || status == Some(StepStatus::Pending) && is_ready(planned)
+        });
         steps.map(|planned| planned.title.as_str()).collect()
     }
 

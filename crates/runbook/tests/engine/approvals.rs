@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use runbook::{
-    OpenRun, Policy, RunOptions, RunState, RunStatus, StepId, StepStatus, approve_step, carry_on,
+    Created, ETag, OpenRun, Policy, RunId, RunOptions, RunState, RunStatus, StepId, StepStatus,
+    Store, StoreError, Stored, approve_step, carry_on,
 };
 use tokio::sync::watch;
 
@@ -89,6 +90,62 @@ async fn gate_that_nobody_opens_stops_the_run_and_another_terminal_opens_it() {
     );
     assert_eq!(given.question, Some(gate.question));
     assert!(given.at >= state.plan.planned);
+}
+
+/// A terminal whose approval is overtaken: the run is given up before it is written.
+struct Overtaken {
+    seat: Seat,
+    other: Seat,
+    run: RunId,
+}
+
+impl Store for Overtaken {
+    async fn create(&self, key: &str, bytes: &[u8]) -> Result<Created, StoreError> {
+        let other = self.other.clone();
+        let open = OpenRun::resume(other.clone(), None, other, TIMES(), &self.run).await;
+        open.unwrap().abandon("kim", "not today").await.unwrap();
+        self.seat.create(key, bytes).await
+    }
+
+    async fn replace(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        seen: &ETag,
+    ) -> Result<Option<ETag>, StoreError> {
+        self.seat.replace(key, bytes, seen).await
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<Stored>, StoreError> {
+        self.seat.read(key).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.seat.list(prefix).await
+    }
+
+    fn place(&self, key: &str) -> String {
+        self.seat.place(key)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn approval_of_a_run_that_is_given_up_meanwhile_is_told_as_useless() {
+    let world = Rc::new(World::default());
+    let process = Rc::new(Process::new(&world, 1, 3));
+    let state = resume(&process, &gates(), true).await;
+    let run = state.plan.run.clone();
+    let overtaken = Overtaken {
+        seat: Seat(Rc::new(Process::new(&world, 2, 4))),
+        other: Seat(process.clone()),
+        run: run.clone(),
+    };
+    let step = StepId::new("state");
+    let approved = approve_step(&overtaken, &run, &step, "sam", None).await;
+    assert_eq!(
+        approved.unwrap_err().to_string(),
+        format!("run {run} is over: it was abandoned")
+    );
 }
 
 #[tokio::test(start_paused = true)]

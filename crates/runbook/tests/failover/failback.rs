@@ -332,8 +332,20 @@ async fn primary_that_dies_again_leaves_the_dr_region_as_it_was() {
             );
         }
     }
-    // Later another one comes to its end.
+    // The instance that an earlier one restored holds nothing that never came over, and is not asked about as if it did.
     let process = environment.process(4);
+    let none = Default::default();
+    let plan = Box::pin(environment.plan_back(&stage, &process, &none));
+    let survey = plan.await.unwrap().survey().unwrap();
+    let home = &survey.databases[0];
+    assert!(
+        home.came_home.is_some() && home.status.is_some(),
+        "{home:?}"
+    );
+    assert_eq!(home.beyond_seconds, None);
+    let findings = survey.findings().join("; ");
+    assert!(!findings.contains("home-1"), "{findings}");
+    // Later another one comes to its end.
     let state = Box::pin(environment.fail_back(&stage, &process, ""))
         .await
         .unwrap();

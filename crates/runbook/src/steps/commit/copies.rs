@@ -39,7 +39,7 @@ fn lacking(plan: &Plan) -> Result<Vec<String>, StepError> {
         .map(|(item, refusal)| format!("{}: {}; {}", item.facet.resource, refusal.why, refusal.fix))
         .collect();
     if !refused.is_empty() {
-        return Err(StepError::refused(refused.join("\n")));
+        return Err(StepError::refused(refused.join("; ")));
     }
     if let Some(item) = plan.unknown().next() {
         let why = match &item.found {
@@ -80,7 +80,7 @@ async fn make<S, H>(of: &Commit<'_, S, H>, backend: &Backend) -> Result<(), Step
         .collect();
     match failed.is_empty() {
         true => Ok(()),
-        false => Err(StepError::unchecked(failed.join("\n"))),
+        false => Err(StepError::unchecked(failed.join("; "))),
     }
 }
 

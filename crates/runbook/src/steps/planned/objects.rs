@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use settings::{BucketName, Settings};
 
 use super::{ObjectRuns, PlannedMove};
-use crate::failback::{Decisions, ObjectsInputs, names};
+use crate::failback::{CONFLICTS, Decisions, ObjectsInputs, names};
 use crate::lease::causes;
 use crate::record::Digest;
 use crate::steps::inputs;
@@ -248,7 +248,7 @@ fn in_doubt<S: Store, H: Host>(
         ),
     )
     .hint(format!(
-        "{} has all of them: put dr or primary behind `keep`, and resume with --conflicts FILE",
+        "{} has all of them: put dr or primary behind `keep`, and resume with {CONFLICTS}",
         path.display()
     )))
 }

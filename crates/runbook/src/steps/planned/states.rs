@@ -16,7 +16,7 @@ use state_backend::{
 use terraform::RootModule;
 
 use super::PlannedMove;
-use crate::failback::{Decisions, KnownInstance, StateSurvey};
+use crate::failback::{CONFLICTS, Decisions, KnownInstance, StateSurvey};
 use crate::steps::backend::{self, root};
 use crate::steps::{RegionLoss, fence, inputs};
 use crate::{Check, Host, PlannedStep, StepContext, StepError, Store};
@@ -152,10 +152,10 @@ fn in_doubt(handover: &Handover) -> Result<(), StepError> {
     let states: Vec<String> = states.collect();
     match states.is_empty() {
         true => Ok(()),
-        false => Err(StepError::wrong(states.join("; ")).hint(
-            "decide with a line {\"state\": …, \"keep\": \"dr\"} (or primary, bring-back, stay-deleted) in the file of \
-             --conflicts, and resume",
-        )),
+        false => Err(StepError::wrong(states.join("; ")).hint(format!(
+            "decide with a line {{\"state\": …, \"keep\": \"dr\"}} (or primary, bring-back, stay-deleted) in a file, and resume \
+             with {CONFLICTS}"
+        ))),
     }
 }
 

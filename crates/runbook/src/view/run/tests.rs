@@ -310,6 +310,45 @@ fn page_of_a_run_that_waits_says_for_whom_and_what_is_next() {
 }
 
 #[test]
+fn page_of_a_run_that_stopped_says_what_goes_on_and_not_what_is_far() {
+    let failed = |step: &str, problem: &str, hint: Json| json!({"event": "ended", "step": step, "outcome": "failed", "kind": "wrong", "problem": problem, "hint": hint});
+    let stopped = |hint: Json| {
+        state(
+            plan("region-loss", &steps(), json!({})),
+            &[
+                ("03:16:12", began("declare")),
+                ("03:16:13", done("declare")),
+                ("03:16:14", began("fence")),
+                (
+                    "03:16:15",
+                    failed("fence", "it failed:\nError: one\n  of two", hint),
+                ),
+                (
+                    "03:16:16",
+                    json!({"event": "stopped", "why": "fence failed"}),
+                ),
+            ],
+        )
+    };
+    let told = markdown(&stopped(Json::Null));
+    has(
+        &told,
+        &[
+            "`dr-runbook runs resume 20261130T031610Z-0123456789abcdef` takes: Keep replicas of the lost region out of the DR \
+             buckets; Restore berthcare-staging-postgres as berthcare-staging-postgres-dr",
+            "After that: ",
+            "| it failed: Error: one of two |",
+        ],
+    );
+    assert!(!told.contains("Next: "), "{told}");
+    let told = markdown(&stopped(json!("resume with --conflicts FILE")));
+    has(
+        &told,
+        &["runs resume 20261130T031610Z-0123456789abcdef --conflicts FILE` takes: Keep"],
+    );
+}
+
+#[test]
 fn page_of_a_failover_has_every_clock_and_who_agreed() {
     let told = markdown(&finished());
     has(
