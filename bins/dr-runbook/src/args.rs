@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use cli::{CompletionArgs, FormArgs, GlobalArgs, ManArgs};
 use dr::database::At;
 use jiff::Timestamp;
-use runbook::{Policy, RunId};
+use runbook::{DrillId, Policy, RunId};
 use settings::{KmsKeyArn, Region, TopicArn};
 
 /// Fails an environment over to its DR region and back, step by step, and survives its own death
@@ -37,6 +37,9 @@ pub(crate) enum Command {
     /// Stay where the environment was failed over to: that region is the primary one for good
     #[command(after_help = COMMIT_EXAMPLES)]
     Commit(CommitArgs),
+    /// Hold a drill next to the environment: a failover over copies in the DR region, measured and taken away
+    #[command(after_help = DRILL_EXAMPLES)]
+    Drill(DrillArgs),
     /// Say which region serves, who carries a run, and what was looked at and practised last
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
@@ -110,6 +113,63 @@ pub(crate) struct LookArgs {
 
     #[command(flatten)]
     pub(crate) records: RecordsArgs,
+}
+
+const DRILL_EXAMPLES: &str = "\
+Examples:
+  dr-runbook drill --isolated --dry-run   what would be restored, from what, and what an hour costs
+  dr-runbook drill --isolated --yes       from CI, once a quarter
+  dr-runbook drill clean                  takes away what has expired, of drills that died";
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct DrillArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<DrillCommand>,
+
+    #[command(flatten)]
+    pub(crate) hold: HoldArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DrillCommand {
+    /// Take away what drills have left: what has expired, or all of one drill
+    #[command(
+        after_help = "Examples:\n  dr-runbook drill clean --dry-run\n  dr-runbook drill clean 4f1c0a9be2d37586"
+    )]
+    Clean(CleanArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HoldArgs {
+    /// Next to the environment, which is read and not changed: everything that is made has names and tags of the drill
+    #[arg(long, required = true)]
+    pub(crate) isolated: bool,
+
+    /// After how long anybody may take away what it made, where it died
+    #[arg(long, value_name = "DURATION", default_value = "8h", value_parser = cli::duration_within(Duration::from_mins(10)..=Duration::from_hours(7 * 24)))]
+    pub(crate) expires: Duration,
+
+    /// Leave what it made, to be looked at, until it expires
+    #[arg(long)]
+    pub(crate) keep: bool,
+
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CleanArgs {
+    /// The drill, whether it has expired or not; all that have expired unless given
+    pub(crate) drill: Option<DrillId>,
+
+    /// Show what drills have left, and take nothing away
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 const STATUS_EXAMPLES: &str = "\

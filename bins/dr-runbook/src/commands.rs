@@ -1,5 +1,6 @@
 mod carry;
 mod commit;
+mod drill;
 mod failback;
 mod failover;
 mod preflight;
@@ -29,6 +30,7 @@ pub(crate) async fn run(cli: Cli, stop: channel::Receiver<bool>) -> Result<Exit,
         Command::Preflight(args) => preflight::run(&global, &args).await,
         Command::Failback(args) => failback::run(&global, &args, stop).await,
         Command::Commit(args) => commit::run(&global, &args, stop).await,
+        Command::Drill(args) => Box::pin(drill::run(&global, &args, stop)).await,
         Command::Status(args) => status::run(&global, &args).await,
         Command::Watch(args) => watch::run(&global, &args, stop).await,
         Command::Report(args) => report::run(&global, &args).await,

@@ -167,6 +167,8 @@ macro_rules! stage {
     };
 }
 
+#[path = "program/drill.rs"]
+mod drill;
 #[path = "program/report.rs"]
 mod report;
 #[path = "program/watch.rs"]

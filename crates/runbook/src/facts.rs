@@ -63,7 +63,8 @@ pub struct HourlyCost {
 static PRICES: LazyLock<Option<PriceBook>> = LazyLock::new(|| PriceBook::builtin().ok());
 
 impl HourlyCost {
-    fn of(plan: &Plan) -> Self {
+    /// What the restored databases of a plan cost.
+    pub fn of(plan: &Plan) -> Self {
         let mut cost = Self {
             usd_at_least: None,
             prices_of: PRICES.as_ref().map(PriceBook::version),

@@ -18,6 +18,7 @@ mod facts;
 mod failback;
 mod failover;
 mod host;
+mod isolated;
 mod journal;
 mod lease;
 mod ledger;
@@ -53,6 +54,10 @@ pub use failback::{
 };
 pub use failover::{FailoverRequest, plan_failover};
 pub use host::{Holder, Host};
+pub use isolated::{
+    DRILL, DrillId, DrillIdError, DrillThing, Isolated, IsolatedError, Leftover, Leftovers,
+    find_drills,
+};
 pub use journal::{Journal, JournalError, JournalSeal, read_records};
 pub use lease::{Lease, LeaseError, LeaseState, LeaseTimes, SeenLease};
 pub use ledger::{

@@ -95,6 +95,11 @@ pub struct InstanceOptions {
 }
 
 impl Instance {
+    /// The value of a tag.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.tags.get(key).map(String::as_str)
+    }
+
     /// The time of the data that it was restored with here, of `database`, by RDS's clock and as its tags say; `None` where
     /// something else made it, or from something else, or they do not say.
     pub fn restored_data_time(&self, database: &str) -> Option<Timestamp> {

@@ -399,7 +399,8 @@ pub struct Deletion {
 }
 
 /// Deletes an instance that was restored here, or that whoever planned it has looked at, and waits until it is gone. Its own
-/// automated backups stay for their retention. Deletion protection is taken off first, since who calls this has been asked.
+/// automated backups stay for their retention, but those of a drill. Deletion protection is taken off first, since who calls this has
+/// been asked.
 ///
 /// # Errors
 /// [`RetireError::Refused`] when the instance is another one, when another snapshot has the name of the last one, or when
@@ -463,9 +464,11 @@ async fn gone(site: &RdsClients, plan: &Deletion) -> Result<Look<()>, RetireErro
 
 async fn delete(site: &RdsClients, plan: &Deletion, there: &Instance) -> Result<(), RetireError> {
     let request = site.rds.delete_db_instance();
+    // Backups of a drill are of nothing that anybody would want back.
+    let is_drill = plan.last_copy == LastCopy::RecoveryPoint;
     let request = request
         .db_instance_identifier(&plan.instance)
-        .delete_automated_backups(false);
+        .delete_automated_backups(is_drill);
     let request = match &plan.last_copy {
         LastCopy::Snapshot(id) => {
             // While the instance is there, and not being deleted, a snapshot of the name is an older one.

@@ -21,7 +21,8 @@ use futures::future::{LocalBoxFuture, ready};
 use serde_json::{Value, json};
 use settings::{Database, HookPoint, Settings};
 
-pub(in crate::steps) use self::databases::{WAITER, retire_failed};
+pub(crate) use self::databases::WAITER;
+pub(in crate::steps) use self::databases::retire_failed;
 pub(crate) use self::objects::{forget_look, look_at_bucket};
 pub(crate) use self::states::look_at_states;
 

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Large databases take hours; one that takes longer is looked at by a person, and the run resumed.
-pub(in crate::steps) const WAITER: WaiterConfig = WaiterConfig {
+pub(crate) const WAITER: WaiterConfig = WaiterConfig {
     deadline: Duration::from_hours(12),
     interval: Duration::from_millis(500),
     max_interval: Duration::from_secs(15),
