@@ -14,15 +14,19 @@ use settings::{Committed, Settings};
 pub use self::difference::difference;
 pub use self::records::carry_records;
 
+use crate::failback::pinned;
+use crate::failover::names as failover_names;
 use crate::plan::{Goals, Mode, Plan, ResidencyNotes, RunId, StepId};
-use crate::planned::Planner;
+use crate::planned::{Planner, or_problem};
 use crate::record::Digest;
 use crate::steps::secrets::SecretInputs;
-use crate::{Declared, Host};
+use crate::{Declared, Host, RunState};
 
 /// The names of the steps.
 pub(crate) mod names {
-    pub(crate) use crate::failback::names::{BACKUPS, OBJECTS, SECRET_REPLICA, STATE_PARITY};
+    pub(crate) use crate::failback::names::{
+        BACKUPS, OBJECTS, RELEASE, SECRET_REPLICA, STATE_PARITY,
+    };
 
     pub(crate) const STAY: &str = "stay";
     pub(crate) const PROTECT: &str = "protect";
@@ -50,6 +54,8 @@ pub struct CommitRequest<'a> {
     pub difference: Vec<String>,
     /// The account of the credentials, as STS of the region that serves says.
     pub account: Option<String>,
+    /// The run that brought the environment where it is. One that was committed before has marked nothing.
+    pub last: &'a RunState,
     /// That the regions serve which the environment has from then on, and how that is known.
     pub declared: Declared,
     /// Versions of this software and of what it will run.
@@ -132,6 +138,18 @@ pub fn plan_commit(request: CommitRequest<'_>, host: &impl Host) -> Plan {
         ),
     };
     planner.gate(&gate);
+    // A run that is given up before leaves them to the failback, which takes them off itself.
+    if request
+        .last
+        .plan
+        .step(&StepId::new(failover_names::PIN))
+        .is_some()
+    {
+        let title = "Let copies of before be deleted again";
+        let committed = [one(names::COMMIT)];
+        let inputs = or_problem(pinned(request.last));
+        planner.add(&one(names::RELEASE), title, &committed, inputs);
+    }
     let Planner { run, steps } = planner;
     Plan {
         run,

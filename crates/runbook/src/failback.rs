@@ -365,6 +365,16 @@ async fn left_instance(
     }))
 }
 
+/// What a failover has marked, so that it is kept.
+pub(crate) fn pinned(failover: &RunState) -> Result<Pinned, Impossible> {
+    let pinned = failover.plan.step(&StepId::new(failover_names::PIN));
+    let arns = pinned.and_then(|step| Vec::deserialize(&step.inputs).ok());
+    Ok(Pinned {
+        failover: failover.plan.run.as_str().parse().map_err(impossible)?,
+        arns: arns.unwrap_or_default(),
+    })
+}
+
 /// What comes after the cut-over: the primary region has copies in the DR region again, and the DR region is the pilot light.
 async fn plan_rest(planner: &mut Planner, request: &FailbackRequest<'_>, both: &Both) {
     let settings = request.settings;
@@ -417,20 +427,11 @@ async fn plan_rest(planner: &mut Planner, request: &FailbackRequest<'_>, both: &
             last.push(id);
         }
     }
-    let failover = request.failover;
-    let pinned = failover.plan.step(&one(failover_names::PIN));
-    let arns: Vec<String> = pinned
-        .and_then(|step| Vec::deserialize(&step.inputs).ok())
-        .unwrap_or_default();
-    let name = failover.plan.run.as_str().parse();
-    let pinned = name
-        .map_err(impossible)
-        .map(|failover| Pinned { failover, arns });
     planner.add(
         &one(names::RELEASE),
         "Let copies be deleted again",
         &cut_over,
-        or_problem(pinned),
+        or_problem(pinned(request.failover)),
     );
     planner.add(
         &one(names::BACKEND_DR),

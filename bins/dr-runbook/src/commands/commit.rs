@@ -67,6 +67,7 @@ pub(crate) async fn run(
         means: &means,
         difference: difference(&before, &text),
         account: context.account.clone(),
+        last: &last,
         declared,
         versions: versions(),
     };

@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use serde_json::{Value, json};
 use settings::{KmsKeyArn, Settings};
 
-use super::planned::{WAITER, retire_failed};
+use super::planned::{WAITER, release_marks, retire_failed};
 use super::{MARKER, Marker, PlannedMove, RegionLoss, inputs, look, unknown};
 use crate::commit::{CommitInputs, ProtectInputs, names};
 use crate::store::overwrite;
@@ -62,6 +62,7 @@ impl<S: Store, H: Host> Steps for Commit<'_, S, H> {
             names::COMMIT => check_commit(self, step, context).boxed_local().await,
             names::STATE_COPY => copies::check_state(self).boxed_local().await,
             names::BUCKET => copies::check_bucket(self, step).boxed_local().await,
+            names::RELEASE => Ok(look("take the marks of the failover off what it kept")),
             kind if copies::is_of_a_move(kind) => self.copies()?.check(step, context).await,
             _ => Err(unknown(&step.id)),
         }
@@ -74,6 +75,11 @@ impl<S: Store, H: Host> Steps for Commit<'_, S, H> {
             names::COMMIT => commit(self, context).boxed_local().await,
             names::STATE_COPY => copies::apply_state(self).boxed_local().await,
             names::BUCKET => copies::apply_bucket(self, step).boxed_local().await,
+            names::RELEASE => {
+                let of = &self.serves;
+                let released = release_marks(of.settings, of.dr.region(), inputs(step)?);
+                released.boxed_local().await
+            }
             kind if copies::is_of_a_move(kind) => self.copies()?.apply(step, context).await,
             _ => Err(unknown(&step.id)),
         }
@@ -90,6 +96,7 @@ impl<S: Store, H: Host> Steps for Commit<'_, S, H> {
             names::COMMIT => verify_commit(self, step, context).boxed_local().await,
             names::STATE_COPY => copies::verify_state(self).boxed_local().await,
             names::BUCKET => copies::verify_bucket(self, step).boxed_local().await,
+            names::RELEASE => Ok(step.inputs.clone()),
             kind if copies::is_of_a_move(kind) => self.copies()?.verify(step, context).await,
             _ => Err(unknown(&step.id)),
         }

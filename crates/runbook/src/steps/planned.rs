@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use settings::{Database, HookPoint, Settings};
 
 pub(crate) use self::databases::WAITER;
-pub(in crate::steps) use self::databases::retire_failed;
+pub(in crate::steps) use self::databases::{release_marks, retire_failed};
 pub(crate) use self::objects::{forget_look, look_at_bucket};
 pub(crate) use self::states::look_at_states;
 

@@ -202,7 +202,7 @@ impl Environment {
         }
     }
 
-    async fn last_failover(&self, stage: &Stage) -> Result<RunState, String> {
+    pub(crate) async fn last_failover(&self, stage: &Stage) -> Result<RunState, String> {
         let store = self.store(stage);
         let marker = Marker::read(&store).await;
         let marker = marker.map_err(|error| error.source.to_string())?.unwrap();

@@ -77,6 +77,22 @@ impl Stage {
         let instance = &found.db_instances()[0];
         assert_eq!(instance.deletion_protection(), Some(true), "{of}");
         assert_eq!(instance.backup_retention_period(), Some(7), "{of}");
+        // What the failover has kept may go, as any other copy.
+        let backups = self.rds.describe_db_instance_automated_backups();
+        let backups = backups.send().await.unwrap();
+        let backups = backups.db_instance_automated_backups().iter();
+        for backup in
+            backups.filter(|one| one.db_instance_identifier() == Some(&*environment.home()))
+        {
+            let arn = backup.db_instance_automated_backups_arn().unwrap();
+            let tags = self.rds.list_tags_for_resource().resource_name(arn);
+            let tags = tags.send().await.unwrap();
+            let mut keys = tags.tag_list().iter().filter_map(|tag| tag.key());
+            let held = keys.find(|key| {
+                key.starts_with("dr-replicate:pin:") || key.starts_with("dr-replicate:failover:")
+            });
+            assert_eq!(held, None, "{of}");
+        }
         let new = self.env.region(NEW.parse().unwrap());
         let objects = format!("photos-{}-{NEW}", environment.number);
         if !is_protected {
@@ -151,6 +167,8 @@ impl Environment {
         let serves = stage.env.access(DR.parse().unwrap());
         let seen = Evidence::gather_health(&serves, LossWindow::ONCE, process).await;
         let declared = Declared::healthy(seen, process.now());
+        let declared = declared.map_err(|error| error.to_string())?;
+        let last = self.last_failover(stage).await?;
         let request = CommitRequest {
             run,
             settings: &self.settings,
@@ -160,7 +178,8 @@ impl Environment {
             means_digest: Digest::of(text.as_bytes()),
             difference: difference(&self.text, &text),
             account: None,
-            declared: declared.map_err(|error| error.to_string())?,
+            last: &last,
+            declared,
             versions: BTreeMap::new(),
         };
         Ok(plan_commit(request, process))

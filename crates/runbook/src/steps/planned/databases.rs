@@ -13,7 +13,7 @@ use dr::database::{
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use settings::{Database, Region};
+use settings::{Database, Region, Settings};
 
 use super::PlannedMove;
 use crate::failback::{KnownInstance, Pinned, data_time, names};
@@ -532,13 +532,21 @@ pub(super) async fn release<S: Store, H: Host>(
     of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<(), StepError> {
-    let Pinned { failover, arns } = inputs(step)?;
-    let site = of.rds_dr();
+    release_marks(of.settings, &of.both.dr, inputs(step)?).await
+}
+
+/// The same, where the settings are those of the failover and nothing leads to the region that was lost.
+pub(in crate::steps) async fn release_marks(
+    settings: &Settings,
+    dr: &RegionAccess,
+    Pinned { failover, arns }: Pinned,
+) -> Result<(), StepError> {
+    let site = RdsClients::new(dr);
     for arn in arns.iter().filter(|arn| !arn.is_empty()) {
         unpin(&site, arn, &failover).await?;
     }
-    for database in &of.settings.databases {
-        release_deletions(&site, database, of.both.primary.region(), &failover).await?;
+    for database in &settings.databases {
+        release_deletions(&site, database, settings.regions.primary, &failover).await?;
     }
     Ok(())
 }
