@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::json::{JsonError, parse};
 use crate::plan::{Change, Configuration, Plan, ResourceChange, Variable};
@@ -47,9 +49,9 @@ struct Root<K: Keep> {
     values: Option<Values<K>>,
     #[serde(default)]
     variables: BTreeMap<String, Variable>,
-    #[serde(default = "Vec::new")]
+    #[serde(default = "Vec::new", deserialize_with = "kept")]
     resource_changes: Vec<ResourceChange<K>>,
-    #[serde(default = "Vec::new")]
+    #[serde(default = "Vec::new", deserialize_with = "kept")]
     resource_drift: Vec<ResourceChange<K>>,
     #[serde(default)]
     deferred_changes: Vec<IgnoredAny>,
@@ -63,6 +65,71 @@ struct Root<K: Keep> {
     // Of a state file.
     version: Option<IgnoredAny>,
     lineage: Option<IgnoredAny>,
+}
+
+/// The changes that the reader keeps: a large plan has one for every resource.
+fn kept<'de, K: Keep, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<ResourceChange<K>>, D::Error> {
+    struct Kept<K>(PhantomData<K>);
+
+    impl<'de, K: Keep> Visitor<'de> for Kept<K> {
+        type Value = Vec<ResourceChange<K>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the changes of a plan")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut changes: A) -> Result<Self::Value, A::Error> {
+            let mut kept = Vec::new();
+            while let Some(change) = changes.next_element()? {
+                if K::keeps(&change) {
+                    kept.push(change);
+                }
+            }
+            Ok(kept)
+        }
+    }
+
+    deserializer.deserialize_seq(Kept(PhantomData))
+}
+
+/// The state that a plan was made from, which its JSON holds, beside the code that says where its resources are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(bound = "")]
+pub struct PriorState<K: Keep = All> {
+    /// Null before the first apply.
+    #[serde(default = "Option::default")]
+    prior_state: Option<Prior<K>>,
+    /// The variables of the root module.
+    #[serde(default)]
+    pub variables: BTreeMap<String, Variable>,
+    /// The code, as far as it says which provider a resource has.
+    #[serde(default)]
+    pub configuration: Configuration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(bound = "")]
+struct Prior<K: Keep> {
+    #[serde(default)]
+    values: Values<K>,
+}
+
+impl<K: Keep> PriorState<K> {
+    /// From the JSON of a plan, as `terraform show -json` writes it.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn parse(json: &[u8]) -> Result<Self, DocumentError> {
+        Ok(parse(json)?)
+    }
+
+    /// Takes out what was there; nothing before the first apply.
+    pub fn take_values(&mut self) -> Values<K> {
+        let prior = self.prior_state.take();
+        prior.map(|of| of.values).unwrap_or_default()
+    }
 }
 
 /// What the JSON of an empty state has, and nothing else.

@@ -123,7 +123,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'_, str>, JsonErr
 ///
 /// # Errors
 /// When there is none, or more than one, or it is no `T`.
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     let text = decode(bytes)?;
     let start = object_start(&text).ok_or_else(|| no_object(&text))?;
     let lines_before = lines(&text[..start]);

@@ -40,11 +40,11 @@ pub use deployment::{
     Standing, StateVersion, judge_errored_state,
 };
 pub use diagnostic::{Diagnostic, Position, Severity, SourceRange};
-pub use document::{Document, DocumentError};
+pub use document::{Document, DocumentError, PriorState};
 pub use environment::Environment;
 pub use error::Error;
 pub use event::{ChangeCounts, Event, observe};
-pub use json::{Found, JsonError, decode};
+pub use json::{Found, JsonError, decode, parse as parse_json};
 pub use lock::{LockId, LockIdError, LockInfo};
 pub use outputs::{Output, Outputs};
 pub use plan::{

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::outputs::Output;
+use crate::plan::ResourceChange;
 
 /// What a reader keeps of a document. A large plan is read in little memory, and secrets never stay in it, when only
 /// what is needed is kept; `serde::de::IgnoredAny` keeps nothing.
@@ -18,6 +19,14 @@ pub trait Keep: Debug + Clone {
     type Marks: Debug + Clone + Default + DeserializeOwned;
     /// Of the value of an output or a variable: any JSON.
     type Output: Debug + Clone + Default + DeserializeOwned;
+
+    /// Whether a change is kept; one that is not is dropped as soon as it is read.
+    fn keeps(_change: &ResourceChange<Self>) -> bool
+    where
+        Self: Sized,
+    {
+        true
+    }
 }
 
 /// Keeps everything.

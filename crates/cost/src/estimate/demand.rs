@@ -223,8 +223,14 @@ impl DemandBuilder<'_> {
             address: self.resource.address.clone(),
             problem: problem.into(),
         };
-        if !self.demands.problems.contains(&problem) {
-            self.demands.problems.push(problem);
+        // Those of one resource are beside each other.
+        let problems = &mut self.demands.problems;
+        let mut own = problems
+            .iter()
+            .rev()
+            .take_while(|of| of.address == problem.address);
+        if !own.any(|of| *of == problem) {
+            problems.push(problem);
         }
     }
 }

@@ -1,13 +1,13 @@
 //! `terraform show -json` of a plan or a state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use settings::Region;
 use terraform::{
-    Action, Configuration, ConfiguredModule, Document, DocumentError, Expression, Keep, Module,
+    Action, Configuration, ConfiguredModule, Document, Expression, Keep, Module, PriorState,
     ResourceChange, Variable,
 };
 
@@ -22,6 +22,11 @@ impl Keep for Priced {
     type Values = Attributes;
     type Marks = Sensitive;
     type Output = IgnoredAny;
+
+    /// What becomes of the others stands in the planned values.
+    fn keeps(change: &ResourceChange<Self>) -> bool {
+        change.change.does(&Action::Forget)
+    }
 }
 
 /// What of a resource is marked as sensitive: true, or objects and lists of it.
@@ -64,31 +69,31 @@ impl Inventory {
                 most: Self::MOST_BYTES,
             });
         }
-        let mut forgotten = Vec::new();
-        let (source, values, providers, complete) = match Document::<Priced>::parse(json)? {
-            Document::Plan(plan) if plan.errored => return Err(InventoryError::Errored),
-            Document::Plan(plan) => {
-                let providers = Providers::new(plan.configuration, &plan.variables);
-                let changes = plan.resource_changes.into_iter();
-                forgotten.extend(changes.filter(|of| of.change.does(&Action::Forget)));
-                (Source::Plan, plan.planned_values, providers, plan.complete)
-            }
-            Document::State(state) => (Source::State, state.values, Providers::default(), None),
-        };
+        let (source, values, providers, forgotten, complete) =
+            match Document::<Priced>::parse(json)? {
+                Document::Plan(plan) if plan.errored => return Err(InventoryError::Errored),
+                Document::Plan(plan) => {
+                    let providers = Providers::new(plan.configuration, &plan.variables);
+                    let forgotten = plan.resource_changes;
+                    let (values, complete) = (plan.planned_values, plan.complete);
+                    (Source::Plan, values, providers, forgotten, complete)
+                }
+                Document::State(state) => {
+                    let providers = Providers::default();
+                    (Source::State, state.values, providers, Vec::new(), None)
+                }
+            };
         let region = match (region, providers.of_key("aws")) {
             (Some(region), _) => Some(region),
             (None, Some(name)) => Some(parse(name, "provider aws")?),
             (None, None) => None,
         };
-        let mut inventory = Self {
-            source,
-            region,
-            dr_region,
-            resources: Vec::new(),
-            notes: Vec::new(),
-            incomplete: false,
-        };
+        let mut inventory = Self::empty(source, region, dr_region);
         inventory.add(values.root_module, &providers)?;
+        // A plan may have an entry without values for what it forgets.
+        let gone: BTreeSet<&str> = forgotten.iter().filter_map(left_alone).collect();
+        let planned = &mut inventory.resources;
+        planned.retain(|of| !gone.contains(of.address.as_str()));
         for change in forgotten {
             inventory.keep_forgotten(change, &providers)?;
         }
@@ -110,24 +115,23 @@ impl Inventory {
     /// # Errors
     /// As [`Inventory::from_terraform`].
     pub fn before_plan(json: &[u8], after: &Self) -> Result<Self, InventoryError> {
-        #[derive(Deserialize)]
-        struct Plan {
-            prior_state: Option<Value>,
-        }
-        let plan: Plan = serde_json::from_slice(json).map_err(|_| DocumentError::Neither)?;
-        match plan.prior_state {
-            Some(state) => {
-                let state = state.to_string();
-                Self::from_terraform(state.as_bytes(), after.region, after.dr_region)
-            }
-            None => Ok(Self {
-                source: Source::State,
-                region: after.region,
-                dr_region: after.dr_region,
-                resources: Vec::new(),
-                notes: Vec::new(),
-                incomplete: false,
-            }),
+        let mut prior = PriorState::<Priced>::parse(json)?;
+        let values = prior.take_values();
+        // A state does not say which provider a resource has.
+        let providers = Providers::new(prior.configuration, &prior.variables);
+        let mut before = Self::empty(Source::State, after.region, after.dr_region);
+        before.add(values.root_module, &providers)?;
+        Ok(before)
+    }
+
+    fn empty(source: Source, region: Option<Region>, dr_region: Option<Region>) -> Self {
+        Self {
+            source,
+            region,
+            dr_region,
+            resources: Vec::new(),
+            notes: Vec::new(),
+            incomplete: false,
         }
     }
 
@@ -179,9 +183,6 @@ impl Inventory {
             self.resource((address, kind), before, &change.before_sensitive, provider)?;
         if is_made_anew {
             resource.address.push_str(FORGOTTEN);
-        } else {
-            // A plan may have an entry without values for it.
-            self.resources.retain(|of| of.address != resource.address);
         }
         self.resources.push(resource);
         Ok(())
@@ -218,6 +219,13 @@ impl Inventory {
             attributes,
         })
     }
+}
+
+/// The address of what is forgotten, unless Terraform makes it anew.
+fn left_alone(forgotten: &ResourceChange<Priced>) -> Option<&str> {
+    let change = &forgotten.change;
+    let is_kept = forgotten.mode != "data" && change.before.is_some();
+    (is_kept && !change.does(&Action::Create)).then_some(&forgotten.address)
 }
 
 /// What stands for a resource that Terraform makes anew while it leaves the one before it where it is.

@@ -24,7 +24,7 @@ impl Drift {
         let sides = Sides {
             same_salt: before.salt == after.salt,
             same_policy: before.redaction == after.redaction,
-            one_redactor: false,
+            ..Sides::ALIKE
         };
         // An older program may have written down in clear what is known to be a secret now.
         let salt = Salt::random();

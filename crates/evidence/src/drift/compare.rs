@@ -49,6 +49,8 @@ pub(super) struct Sides {
     pub(super) same_policy: bool,
     /// Whether one redactor made both from values with the same marks: then equal values look equal.
     pub(super) one_redactor: bool,
+    /// Whether an empty list or object is the same as nothing.
+    pub(super) nothing_is_empty: bool,
 }
 
 impl Sides {
@@ -56,6 +58,7 @@ impl Sides {
         same_salt: true,
         same_policy: true,
         one_redactor: false,
+        nothing_is_empty: false,
     };
 
     /// Two sides of one document, of which terraform marks the same as sensitive or not.
@@ -63,6 +66,14 @@ impl Sides {
         Self {
             one_redactor: same_marks,
             ..Self::ALIKE
+        }
+    }
+
+    /// The same, where an empty list or object is the same as nothing.
+    pub(super) fn with_nothing_as_empty(self) -> Self {
+        Self {
+            nothing_is_empty: true,
+            ..self
         }
     }
 
@@ -104,8 +115,18 @@ impl Walk<'_> {
     ) {
         // Terraform writes null where there is nothing.
         let some = |value: Option<&Value>| value.filter(|value| !value.is_null()).cloned();
+        let is_empty = |value: &Value| match value {
+            Value::Array(values) => values.is_empty(),
+            Value::Object(members) => members.is_empty(),
+            _ => false,
+        };
         let (before, after) = match (some(before), some(after)) {
             (None, None) => return,
+            (Some(one), None) | (None, Some(one))
+                if self.sides.nothing_is_empty && is_empty(&one) =>
+            {
+                return;
+            }
             (before @ Some(_), None) => return self.tell(place, name, Kind::Removed, before, None),
             (None, after @ Some(_)) => return self.tell(place, name, Kind::Added, None, after),
             (Some(before), Some(after)) => (before, after),

@@ -19,13 +19,8 @@ use crate::{Redacted, RedactionPolicy, Redactor, Salt};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// It is no JSON, or no plan.
-    #[error("it is not what `terraform show -json PLAN` writes: line {line}, column {column}")]
-    Malformed {
-        /// The line, from 1.
-        line: usize,
-        /// The column, from 1.
-        column: usize,
-    },
+    #[error(transparent)]
+    Json(#[from] terraform::JsonError),
     /// Its format is not 1.x.
     #[error("its format_version is not 1.x")]
     Format,
@@ -90,10 +85,7 @@ impl Drift {
     /// # Errors
     /// When it is something else.
     pub fn of_plan(name: &str, json: &[u8], rules: &Rules, today: Date) -> Result<Self, PlanError> {
-        let plan: Plan = serde_json::from_slice(json).map_err(|error| PlanError::Malformed {
-            line: error.line(),
-            column: error.column(),
-        })?;
+        let plan: Plan = terraform::parse_json(json)?;
         if !plan.format_version.starts_with("1.") {
             return Err(PlanError::Format);
         }
@@ -196,9 +188,11 @@ impl Teller<'_> {
             differences.push(whole(&place, Kind::Removed, &meaning));
             return;
         }
-        // What differs in its form alone has not been changed by anybody.
+        // What differs in its form alone has not been changed by anybody: reading a resource, a provider puts an empty list or map
+        // where there was nothing.
+        let sides = change.change.sides().with_nothing_as_empty();
         differences.extend(
-            self.attributes(&place, &change.change)
+            self.attributes(&place, &change.change, sides)
                 .into_iter()
                 .map(|mut one| {
                     one.meaning = format!("{}, outside terraform", one.meaning);
@@ -228,7 +222,7 @@ impl Teller<'_> {
             let meaning = format!("{thing} would be forgotten, and stay in AWS");
             (Kind::Removed, meaning)
         } else if delta.does("update") {
-            let mut found = self.attributes(&place, delta);
+            let mut found = self.attributes(&place, delta, delta.sides());
             if found.is_empty() {
                 let meaning = format!("{thing} would be updated, with what is known after that");
                 found.push(whole(&place, Kind::Changed, &meaning));
@@ -271,7 +265,7 @@ impl Teller<'_> {
     }
 
     /// What differs between the two sides of an update, as far as it is known.
-    fn attributes(&self, place: &str, delta: &Delta) -> Vec<Difference> {
+    fn attributes(&self, place: &str, delta: &Delta, sides: Sides) -> Vec<Difference> {
         // What is not known yet is left out on both sides.
         let unknown = |name: &str| has_true(&delta.after_unknown[name]);
         let known = |value: &Value| match value {
@@ -286,9 +280,7 @@ impl Teller<'_> {
         let before = self.redacted(place, "", &before, &delta.before_sensitive);
         let after = self.redacted(place, "", &after, &delta.after_sensitive);
         let mut found = Vec::new();
-        delta
-            .sides()
-            .compare(place, "", Some(&before), Some(&after), &mut found);
+        sides.compare(place, "", Some(&before), Some(&after), &mut found);
         found.into_iter().map(explained).collect()
     }
 

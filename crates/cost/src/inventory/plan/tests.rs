@@ -336,3 +336,21 @@ fn before_plan_is_the_state_that_the_plan_was_made_from() {
     assert_eq!(second.resources[0].address, "aws_eip.a");
     assert_eq!(second.resources[0].region, Some(region("ca-central-1")));
 }
+
+#[test]
+fn before_plan_is_read_as_the_plan_is_and_where_its_providers_are() {
+    let gateway = json!({"address": "aws_nat_gateway.far", "mode": "managed", "type": "aws_nat_gateway", "name": "far",
+        "values": {}});
+    let resources = json!({"root_module": {"resources": [gateway]}});
+    let of = |region: &str| json!({"expressions": {"region": {"constant_value": region}}});
+    let plan = json!({"format_version": "1.2", "planned_values": resources,
+        "prior_state": {"format_version": "1.0", "values": resources},
+        "configuration": {
+            "provider_config": {"aws": of("ca-central-1"), "aws.far": of("us-east-1")},
+            "root_module": {"resources": [{"address": "aws_nat_gateway.far", "provider_config_key": "aws.far"}]}}});
+    let json = format!("\u{feff}[command]/usr/bin/terraform show -json\n{plan}\n");
+    let after = Inventory::from_terraform(json.as_bytes(), None, None).unwrap();
+    let before = Inventory::before_plan(json.as_bytes(), &after).unwrap();
+    assert_eq!(after.resources[0].region, Some(region("us-east-1")));
+    assert_eq!(before.resources, after.resources);
+}

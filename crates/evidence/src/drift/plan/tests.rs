@@ -106,3 +106,62 @@ fn what_is_no_plan_is_refused_without_repeating_it() {
         assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
 }
+
+#[test]
+fn of_plan_takes_an_empty_list_or_map_outside_terraform_for_nothing() {
+    let found = drift(&json!({
+        "resource_changes": [change("aws_vpc", &["update"], json!({"tags": null}), json!({"tags": {}}))],
+        "resource_drift": [
+            change("aws_security_group", &["update"],
+                json!({"tags": null, "ingress": null, "egress": [], "rules": ["a"], "names": [], "on": null, "deep": {"a": null}}),
+                json!({"tags": {}, "ingress": [], "rules": [], "names": ["b"], "on": false, "deep": {"a": []}})),
+        ],
+    }));
+    let told: Vec<String> = found
+        .differences
+        .iter()
+        .map(|one| format!("{} {}", one.kind.word(), one.place))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "added outside.aws_security_group.x.names[b]",
+            "added outside.aws_security_group.x.on",
+            "removed outside.aws_security_group.x.rules[a]",
+            // What an apply would do is told.
+            "added plan.aws_vpc.x.tags",
+        ]
+    );
+}
+
+#[test]
+fn of_plan_reads_what_windows_and_wrappers_have_touched() {
+    let plan =
+        json!({"format_version": "1.2", "terraform_version": "1.11.4", "planned_values": {}});
+    let of = |bytes: &[u8]| {
+        Drift::of_plan(
+            "tfplan",
+            bytes,
+            &Rules::default(),
+            "2026-11-26".parse().unwrap(),
+        )
+    };
+    let utf16: Vec<u8> = format!("\u{feff}{plan}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for bytes in [
+        format!("\u{feff}{plan}").into_bytes(),
+        format!("[command]/usr/bin/terraform show -json\r\n{plan}\r\n::debug::exit 0\r\n")
+            .into_bytes(),
+        utf16,
+    ] {
+        assert!(of(&bytes).unwrap().differences.is_empty());
+    }
+    let told = of(format!("\"{plan}\"").as_bytes())
+        .unwrap_err()
+        .to_string();
+    assert!(!told.is_empty(), "{told}");
+    let zip = of(b"PK\x03\x04tfplan").unwrap_err().to_string();
+    assert!(zip.contains("a plan file"), "{zip}");
+}
