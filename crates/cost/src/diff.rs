@@ -8,6 +8,7 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::Region;
 
+use crate::budget::Budget;
 use crate::estimate::{Basis, Estimate, Heading, Line, Standing, cells};
 use crate::money::{Usd, UsdRange};
 use crate::prices::{Caveat, PriceKey, Scope};
@@ -107,6 +108,8 @@ pub struct Diff {
     pub after: UsdRange,
     /// Something has no price before or after, so that the difference is not known.
     pub uncertain: bool,
+    /// What comes after against limits; null without any.
+    pub budget: Option<Budget>,
 }
 
 impl Diff {
@@ -181,7 +184,15 @@ impl Diff {
             before: before.total,
             after: after.total,
             uncertain: before.lower_bound || after.lower_bound,
+            budget: None,
         }
+    }
+
+    /// Shows as well how what comes after stands to its limits.
+    #[must_use]
+    pub fn held(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
+        self
     }
 
     /// What the two sides are called.
@@ -426,20 +437,22 @@ impl Report for Diff {
         let rows = self.rows.iter().map(DiffRow::cells).collect();
         let mut document = Document::new()
             .heading(title)
-            .table(["Service", &from, &to, "Change"], services)
-            .heading("Lines that change")
-            .table(
-                [
-                    "Service",
-                    "Region",
-                    "Item",
-                    &from,
-                    &to,
-                    "Change",
-                    "Arithmetic",
-                ],
-                rows,
-            );
+            .table(["Service", &from, &to, "Change"], services);
+        if let Some(budget) = &self.budget {
+            document = document.append(budget.document());
+        }
+        document = document.heading("Lines that change").table(
+            [
+                "Service",
+                "Region",
+                "Item",
+                &from,
+                &to,
+                "Change",
+                "Arithmetic",
+            ],
+            rows,
+        );
         if !self.resources.is_empty() {
             let resources = self.resources.iter().map(ResourceChange::cells).collect();
             document = document

@@ -32,10 +32,11 @@ Examples:
 Examples:
   verify-staging cost tips --plan plan.json")]
     Tips(EstimateArgs),
-    /// Compare two plans or states, or one stack in two regions
+    /// Compare two plans or states, or one stack in two regions; with limits exit 1 above one, 3 when something has no price
     #[command(after_long_help = "\
 Examples:
   verify-staging cost diff before.json after.json --markdown --svg month.svg
+  verify-staging cost diff before.json after.json --markdown --limit 300 --increase 50
   verify-staging cost diff --regions ca-central-1 us-east-1")]
     Diff(DiffArgs),
     /// Hold the estimate against limits: exit 1 above one, 3 when something has no price
@@ -190,6 +191,9 @@ pub struct DiffArgs {
     /// Where to write the picture; the Markdown then shows it, for places that take images beside it
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
+    /// What AFTER, or the stack in the OTHER region, is held against.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// What they are priced with.
     #[command(flatten)]
     pub pricing: PricingArgs,
@@ -197,12 +201,24 @@ pub struct DiffArgs {
 
 /// `cost budget`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("any-limit").args(["limit", "service", "tag", "increase"]).multiple(true).required(true))]
 pub struct BudgetArgs {
     /// What is priced, and how.
     #[command(flatten)]
     pub estimate: EstimateArgs,
+    /// What it is held against.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    /// The plan or state to compare with
+    #[arg(long, value_name = "FILE", requires = "increase")]
+    pub before: Option<PathBuf>,
+}
+
+/// Limits of a month.
+#[derive(Debug, Args)]
+pub struct LimitArgs {
     /// Dollars a month, at most
-    #[arg(long, value_name = "USD", required_unless_present_any = ["service", "tag", "increase"])]
+    #[arg(long, value_name = "USD")]
     pub limit: Option<Usd>,
     /// Dollars a month of a service, at most; may be repeated
     #[arg(long, value_name = "SERVICE=USD", value_parser = Limit::of_service)]
@@ -210,12 +226,9 @@ pub struct BudgetArgs {
     /// Dollars a month of what carries a tag, at most; may be repeated
     #[arg(long, value_name = "KEY=VALUE=USD", value_parser = Limit::of_tag)]
     pub tag: Vec<Limit>,
-    /// Dollars a month more than before, at most: than the state that the plan was made from, unless --before is given
+    /// Dollars a month more than before, at most: than BEFORE or --before, else than the state that the plan was made from
     #[arg(long, value_name = "USD")]
     pub increase: Option<Usd>,
-    /// The plan or state to compare with
-    #[arg(long, value_name = "FILE", requires = "increase")]
-    pub before: Option<PathBuf>,
     /// Take a lower bound that keeps a limit for within it
     #[arg(long)]
     pub allow_lower_bound: bool,

@@ -286,6 +286,42 @@ fn a_diff_shows_what_a_pull_request_changes() {
         told.contains("| NAT Gateways | ca-central-1 | nat gateway | $36.50 | $73.00 | +$36.50 |"),
         "{told}"
     );
+    assert!(!told.contains("Budget"), "{told}");
+}
+
+#[test]
+fn a_diff_for_a_pull_request_has_its_limits_and_ends_as_they_are_kept() {
+    let stage = Stage::new();
+    let (one, two) = (
+        stage.file("1.json", &plan(1)),
+        stage.file("2.json", &plan(2)),
+    );
+    let diff = |limits: &[&str]| {
+        let output = stage.run(&[&["diff", path(&one), path(&two), "--markdown"], limits].concat());
+        (output.status.code(), text(&output.stdout))
+    };
+    // Two gateways and the traffic of their region, 36.50 and 2.50 more than one.
+    let (code, told) = diff(&["--limit", "88.00", "--increase", "38.99"]);
+    assert_eq!(code, Some(1));
+    for row in [
+        "| NAT Gateways | $39.00 | $78.00 | +$39.00 |",
+        "| The whole | within | $88.00 | $88.00 | $0.00 | expected |",
+        "| The increase | over | $39.00 | $38.99 | -$0.01 | expected |",
+        "| added | aws_nat_gateway.x\\[1\\] | – | $39.00 |",
+    ] {
+        assert!(told.contains(row), "{row}\n{told}");
+    }
+    // Nothing in it leads elsewhere, but the picture beside it.
+    assert!(!told.contains("://") && !told.contains("]("), "{told}");
+    assert_eq!(diff(&["--limit", "88", "--increase", "39"]).0, Some(0));
+    assert_eq!(diff(&["--service", "nat=77.99"]).0, Some(1));
+    let stranger = plan(1).replace("aws_nat_gateway", "aws_instance");
+    let unknown = stage.file("unknown.json", &stranger);
+    let of = ["diff", path(&unknown), path(&unknown), "--increase", "1"];
+    assert_eq!(stage.run(&of).status.code(), Some(3));
+    let elsewhere = ["diff", "--regions", "ca-central-1", "us-east-1", "--plan"];
+    let elsewhere = [&elsewhere[..], &[path(&one), "--increase", "0"]].concat();
+    assert_eq!(stage.run(&elsewhere).status.code(), Some(0));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod drift;
 mod evidence;
 mod forms;
 mod modes;
+mod prices;
 mod redaction;
 mod secrets;
 mod stage;
