@@ -141,7 +141,7 @@ pub struct Problem {
 /// Resources of a type that nothing is known about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unpriced {
-    /// As in `aws_instance`.
+    /// As in `aws_eks_cluster`.
     pub kind: String,
     /// The addresses of all resources of the type.
     pub addresses: Vec<String>,

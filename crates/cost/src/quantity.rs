@@ -62,6 +62,10 @@ units! {
     AddressHour = "address-hour",
     /// An alarm, or a metric of one, for a month.
     AlarmMonth = "alarm-month",
+    /// A certificate authority for a month.
+    AuthorityMonth = "authority-month",
+    /// A certificate that is issued.
+    Certificate = "certificate",
     /// A health check for a month.
     CheckMonth = "check-month",
     /// An option of a health check for a month.

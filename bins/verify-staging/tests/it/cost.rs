@@ -136,8 +136,8 @@ fn a_budget_ends_with_zero_one_or_three() {
     let stage = Stage::new();
     let known = stage.file("known.json", &plan(1));
     let stranger = plan(1)
-        .replace("aws_nat_gateway.x[0]", "aws_instance.x")
-        .replace("\"aws_nat_gateway\"", "\"aws_instance\"");
+        .replace("aws_nat_gateway.x[0]", "aws_eks_cluster.x")
+        .replace("\"aws_nat_gateway\"", "\"aws_eks_cluster\"");
     let unknown = stage.file("unknown.json", &stranger);
     let end = |file: &Path, limit: &str, scenario: &str| {
         let arguments = [
@@ -315,7 +315,7 @@ fn a_diff_for_a_pull_request_has_its_limits_and_ends_as_they_are_kept() {
     assert!(!told.contains("://") && !told.contains("]("), "{told}");
     assert_eq!(diff(&["--limit", "88", "--increase", "39"]).0, Some(0));
     assert_eq!(diff(&["--service", "nat=77.99"]).0, Some(1));
-    let stranger = plan(1).replace("aws_nat_gateway", "aws_instance");
+    let stranger = plan(1).replace("aws_nat_gateway", "aws_eks_cluster");
     let unknown = stage.file("unknown.json", &stranger);
     let of = ["diff", path(&unknown), path(&unknown), "--increase", "1"];
     assert_eq!(stage.run(&of).status.code(), Some(3));

@@ -77,7 +77,7 @@ fn diff_names_every_resource_that_changes_priced_or_not() {
         ("aws_nat_gateway", "same", none.clone()),
         ("aws_dynamodb_table", "t", table(2)),
         ("aws_iam_role", "r", none.clone()),
-        ("aws_instance", "web", none),
+        ("aws_mq_broker", "web", none),
     ]);
     let diff = Diff::new(&before, &after);
     let told: Vec<Vec<String>> = diff.resources.iter().map(|of| of.cells().1).collect();
@@ -85,14 +85,14 @@ fn diff_names_every_resource_that_changes_priced_or_not() {
         told[0],
         ["added", "aws_iam_role.r", "–", "nothing by itself"]
     );
-    assert_eq!(told[1], ["added", "aws_instance.web", "–", "no price"]);
+    assert_eq!(told[1], ["added", "aws_mq_broker.web", "–", "no price"]);
     assert_eq!(told[2], ["removed", "aws_nat_gateway.gone", "$39.00", "–"]);
     assert_eq!(told[3][..2], ["changed", "aws_dynamodb_table.t"]);
     assert_eq!(told.len(), 4, "{told:?}");
     assert!(
         diff.document()
             .to_markdown()
-            .contains("| added | aws_instance.web | – | no price |")
+            .contains("| added | aws_mq_broker.web | – | no price |")
     );
     assert!(Diff::new(&after, &after).resources.is_empty());
 }

@@ -439,7 +439,12 @@ mod tests {
     fn is_free_knows_types_by_name_only() {
         assert!(FREE.is_sorted());
         assert!(is_free("aws_vpc") && is_free("random_password"));
-        assert!(!is_free("aws_instance") && !is_free("aws_vpc_endpoint") && !is_free(""));
+        assert!(
+            !is_free("aws_instance")
+                && !is_free("aws_eks_cluster")
+                && !is_free("aws_vpc_endpoint")
+                && !is_free("")
+        );
     }
 
     #[test]

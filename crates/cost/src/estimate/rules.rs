@@ -7,6 +7,7 @@ mod data;
 mod network;
 mod objects;
 mod operations;
+mod servers;
 mod support;
 
 pub(crate) use self::data::instance_item;
@@ -78,6 +79,9 @@ fn apply_rule(demand: &mut DemandBuilder<'_>, kind: &str, attributes: &Attribute
         "aws_acm_certificate" => {
             demand.under(Heading::Network);
         }
+        "aws_acmpca_certificate_authority" => {
+            account::authority(demand.under(Heading::Account), attributes);
+        }
         "aws_s3_bucket" => objects::bucket(demand.under(Heading::S3)),
         "aws_s3_bucket_replication_configuration" => {
             data::replication(demand.under(Heading::Recovery), attributes);
@@ -98,6 +102,8 @@ fn apply_rule(demand: &mut DemandBuilder<'_>, kind: &str, attributes: &Attribute
         "aws_appautoscaling_policy" => {
             containers::scaling(demand.under(Heading::CloudWatch), attributes);
         }
+        "aws_instance" => servers::instance(demand.under(Heading::Compute), attributes),
+        "aws_ebs_volume" => servers::volume(demand.under(Heading::Compute), attributes),
         "aws_ecr_repository" => containers::repository(demand.under(Heading::Compute)),
         "aws_kms_key" | "aws_kms_replica_key" => {
             operations::key(demand.under(Heading::Keys), attributes);

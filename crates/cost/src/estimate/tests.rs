@@ -12,6 +12,7 @@ mod data;
 mod defaults;
 mod network;
 mod properties;
+mod servers;
 
 const GUIDE: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
 
@@ -348,7 +349,7 @@ fn estimate_of_replication_is_traffic_promise_requests_and_metrics() {
 #[test]
 fn estimate_lists_unknown_types_classes_and_regions_and_never_takes_them_for_free() {
     let stack = stack(&[
-        ("aws_instance", json!({"instance_type": "t3.micro"})),
+        ("aws_eks_cluster", json!({"name": "a"})),
         (
             "aws_db_instance",
             json!({"engine": "postgres", "instance_class": "db.x99.huge", "allocated_storage": 20}),
@@ -358,14 +359,14 @@ fn estimate_lists_unknown_types_classes_and_regions_and_never_takes_them_for_fre
     ]);
     let estimate = estimate(&stack, "");
     assert!(estimate.lower_bound);
-    assert_eq!(estimate.unpriced[0].kind, "aws_instance");
+    assert_eq!(estimate.unpriced[0].kind, "aws_eks_cluster");
     assert_eq!(estimate.free_resources, 1);
     let huge = line(&estimate, "instance postgresql db.x99.huge single-az");
     assert_eq!((huge.usd, huge.missing), (None, Some(Missing::Price)));
     assert_eq!(estimate.problems[0].address, "aws_elasticache_cluster.x[2]");
     let text = estimate.document().to_terminal(None, false);
     for wanted in [
-        "aws_instance.x[0]",
+        "aws_eks_cluster.x[0]",
         "db.x99.huge",
         "node type is not known",
         "≥ $",

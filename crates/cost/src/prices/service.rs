@@ -75,6 +75,8 @@ services! {
     Backup = "AWSBackup",
     /// Web application firewall.
     Waf = "awswaf",
+    /// Private certificate authorities, and their certificates.
+    PrivateCa = "AWSCertificateManager",
 }
 
 /// Not a code of a service that the price book has.

@@ -110,7 +110,7 @@ fn tip_of_graviton_needs_both_prices() {
 
 #[test]
 fn tip_of_a_reservation_has_a_break_even() {
-    let database = json!({"engine": "mysql", "instance_class": "db.t3.large", "multi_az": true,
+    let database = json!({"engine": "mysql", "instance_class": "db.m5.large", "multi_az": true,
         "storage_type": "gp2", "allocated_storage": 20});
     // The on-demand price of MySQL is not known there: no tip, and a note.
     let no_tip = tips(&in_us_east_1("aws_db_instance", database));

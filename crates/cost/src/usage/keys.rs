@@ -67,6 +67,7 @@ const CDN: &str = "aws_cloudfront_distribution";
 const TABLE: &str = "aws_dynamodb_table";
 const BALANCER: &str = "aws_lb";
 const TRAFFIC: &str = "aws_data_transfer";
+const EC2: &str = "aws_instance";
 const CLUSTER: &str = "aws_rds_cluster";
 const CLUSTER_INSTANCE: &str = "aws_rds_cluster_instance";
 
@@ -105,6 +106,17 @@ static KEYS: &[UsageKey] = &[
     of("aws_backup_vault", "monthly_dynamodb_restore_gb", 0, 0, 0),
     of("aws_backup_vault", "monthly_fsx_windows_backup_gb", 0, 0, 0),
     of("aws_backup_vault", "monthly_fsx_lustre_backup_gb", 0, 0, 0),
+    of(
+        "aws_acmpca_certificate_authority",
+        "monthly_requests",
+        0,
+        10 * K,
+        K * K,
+    ),
+    of(EC2, "monthly_hrs", 0, 0, 0),
+    of(EC2, "monthly_cpu_credit_hrs", 0, 0, 0),
+    of(EC2, "vcpu_count", 0, 0, 0),
+    of("aws_ebs_volume", "monthly_standard_io_requests", 0, 0, G),
     of(
         "aws_cloudtrail",
         "monthly_additional_management_events",
@@ -572,6 +584,7 @@ static KEYS: &[UsageKey] = &[
         M,
     ),
     of("aws_sns_topic", "request_size_kb", 0, 0, 0),
+    of("aws_sns_topic_subscription", "request_size_kb", 0, 0, 0),
     of("aws_sqs_queue", "monthly_requests", 0, M, 100 * M),
     of("aws_sqs_queue", "request_size_kb", 0, 0, 0),
     of(
@@ -664,6 +677,7 @@ pub(super) enum Choice {
     Payment,
     Region,
     Endpoint,
+    System,
 }
 
 impl Choice {
@@ -671,6 +685,7 @@ impl Choice {
         match (kind, name) {
             (DB, "reserved_instance_term") => Some(Self::Term),
             (DB, "reserved_instance_payment_option") => Some(Self::Payment),
+            (EC2, "operating_system") => Some(Self::System),
             (TRAFFIC, "region") => Some(Self::Region),
             ("aws_route53_health_check", "endpoint_type") => Some(Self::Endpoint),
             _ => None,
@@ -682,6 +697,7 @@ impl Choice {
             Self::Term => &["1_year", "3_year"],
             Self::Payment => &["no_upfront", "partial_upfront", "all_upfront"],
             Self::Endpoint => &["aws", "non_aws"],
+            Self::System => &["linux", "windows", "suse", "rhel"],
             Self::Region => &["a region's code, as in ca-central-1"],
         }
     }
@@ -690,7 +706,9 @@ impl Choice {
         let text = node.text()?;
         let good = match self {
             Self::Region => text.parse::<settings::Region>().is_ok(),
-            Self::Term | Self::Payment | Self::Endpoint => self.values().contains(&text),
+            Self::Term | Self::Payment | Self::Endpoint | Self::System => {
+                self.values().contains(&text)
+            }
         };
         good.then(|| text.to_owned())
     }

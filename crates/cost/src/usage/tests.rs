@@ -178,8 +178,8 @@ resource_usage:
       monthly_select_data_scanned_gb: 0.0
     intelligent_tiering:
       early_delete_gb:
-  aws_instance.web:
-    monthly_cpu_credit_hrs: 5
+  aws_eks_node_group.web:
+    instances: 5
 ",
     )
     .unwrap();
@@ -190,7 +190,7 @@ resource_usage:
     );
     assert_eq!(photos.0, QuantityRange::fixed(number("20.0")));
     let [web, photos] = usage.without_rule().try_into().unwrap();
-    assert_eq!((web.of, web.costs), ("aws_instance.web", true));
+    assert_eq!((web.of, web.costs), ("aws_eks_node_group.web", true));
     assert!(!photos.costs);
     assert_eq!(
         photos.names,

@@ -118,6 +118,38 @@ fn mutations() -> Vec<Mutations> {
     vec![
         ("aws_alb", alb, of_alb),
         (
+            "aws_acmpca_certificate_authority",
+            json!({"usage_mode": "GENERAL_PURPOSE"}),
+            vec![("usage_mode", json!("SHORT_LIVED_CERTIFICATE"))],
+        ),
+        (
+            "aws_ebs_volume",
+            json!({"type": "gp3", "size": 10}),
+            vec![
+                ("iops", json!(4_000)),
+                ("size", json!(11)),
+                ("throughput", json!(200)),
+                ("type", json!("gp2")),
+            ],
+        ),
+        (
+            "aws_instance",
+            json!({"instance_type": "r3.xlarge", "associate_public_ip_address": false,
+                "root_block_device": [{"volume_size": 8}]}),
+            vec![
+                ("associate_public_ip_address", json!(true)),
+                (
+                    "ebs_block_device",
+                    json!([{"volume_size": 8, "volume_type": "gp3"}]),
+                ),
+                ("ebs_optimized", json!(true)),
+                ("instance_market_options", json!([{"market_type": "spot"}])),
+                ("instance_type", json!("t3.medium")),
+                ("monitoring", json!(true)),
+                ("root_block_device", json!([{"volume_size": 9}])),
+            ],
+        ),
+        (
             "aws_appautoscaling_policy",
             json!({"policy_type": "StepScaling"}),
             vec![("policy_type", json!("TargetTrackingScaling"))],
@@ -345,6 +377,11 @@ fn mutations() -> Vec<Mutations> {
             vec![("protocol", json!("lambda"))],
         ),
         (
+            "aws_sns_topic_subscription",
+            json!({"protocol": "sqs", "topic_arn": "arn:aws:sns:us-east-1:1:a"}),
+            vec![("topic_arn", json!("arn:aws:sns:us-east-1:1:a.fifo"))],
+        ),
+        (
             "aws_sqs_queue",
             json!({}),
             vec![("fifo_queue", json!(true))],
@@ -378,6 +415,8 @@ const WITH_ANOTHER: &[(&str, &str)] = &[
     ("aws_ecs_task_definition", "cpu"),
     ("aws_ecs_task_definition", "memory"),
     ("aws_ecs_task_definition", "runtime_platform"),
+    // What it lets a burstable instance use costs by a key of the usage file.
+    ("aws_instance", "credit_specification"),
     (
         "aws_elasticache_replication_group",
         "replicas_per_node_group",
@@ -414,5 +453,5 @@ fn attribute_that_nobody_knows_is_told_once() {
         ["whether one_more_thing of aws_cloudwatch_log_group costs anything is not known here"]
     );
     // What has no rule is told as such.
-    assert!(estimate("aws_instance", values).notes.is_empty());
+    assert!(estimate("aws_eks_cluster", values).notes.is_empty());
 }

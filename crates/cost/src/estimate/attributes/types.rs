@@ -39,6 +39,13 @@ pub(super) static TYPES: &[Type] = &[
         ],
     },
     Type {
+        kind: "aws_acmpca_certificate_authority",
+        priced: "usage_mode",
+        // Lists of revoked certificates cost where they are kept; answers to questions of OCSP nothing.
+        free: "certificate certificate_authority_configuration certificate_chain certificate_signing_request enabled key_storage_security_standard not_after not_before permanent_deletion_time_in_days revocation_configuration serial type",
+        unpriced: &[],
+    },
+    Type {
         kind: "aws_alb",
         priced: BALANCER_PRICED,
         free: BALANCER_FREE,
@@ -258,6 +265,18 @@ pub(super) static TYPES: &[Type] = &[
         ],
     },
     Type {
+        kind: "aws_ebs_volume",
+        priced: "iops size throughput type",
+        free: "availability_zone create_time encrypted final_snapshot kms_key_id multi_attach_enabled snapshot_id",
+        unpriced: &[
+            costs("outpost_arn", OUTPOST),
+            costs(
+                "volume_initialization_rate",
+                "filling it from its snapshot at a set rate has no price here",
+            ),
+        ],
+    },
+    Type {
         kind: "aws_ecr_repository",
         priced: "",
         free: "encryption_configuration force_delete image_scanning_configuration image_tag_mutability image_tag_mutability_exclusion_filter name registry_id repository_url",
@@ -359,6 +378,25 @@ pub(super) static TYPES: &[Type] = &[
             &["plain-text"],
             "the conversion to {} has no price here",
         )],
+    },
+    Type {
+        kind: "aws_instance",
+        priced: "associate_public_ip_address credit_specification ebs_block_device ebs_optimized instance_market_options instance_type monitoring root_block_device",
+        // What runs on an image is said by the usage file.
+        free: "ami availability_zone capacity_reservation_specification cpu_options disable_api_stop disable_api_termination enable_primary_ipv6 enclave_options ephemeral_block_device force_destroy get_password_data hibernation iam_instance_profile instance_initiated_shutdown_behavior instance_lifecycle instance_state ipv6_address_count ipv6_addresses key_name maintenance_options metadata_options network_interface password_data placement_group placement_group_id placement_partition_number primary_network_interface primary_network_interface_id private_dns private_dns_name_options private_ip public_dns public_ip secondary_network_interface secondary_private_ips security_groups source_dest_check spot_instance_request_id subnet_id user_data user_data_base64 user_data_replace_on_change volume_tags vpc_security_group_ids",
+        unpriced: &[
+            costs("host_id", "a host of its own has no price here"),
+            costs(
+                "host_resource_group_arn",
+                "a host of its own has no price here",
+            ),
+            costs(
+                "launch_template",
+                "what its launch template adds has no price here",
+            ),
+            costs("outpost_arn", OUTPOST),
+            unless("tenancy", &["default"], "the tenancy {} has no price here"),
+        ],
     },
     Type {
         kind: "aws_kms_key",
@@ -522,8 +560,8 @@ pub(super) static TYPES: &[Type] = &[
     },
     Type {
         kind: "aws_sns_topic_subscription",
-        priced: "protocol",
-        free: "confirmation_timeout_in_minutes confirmation_was_authenticated delivery_policy endpoint endpoint_auto_confirms filter_policy owner_id pending_confirmation raw_message_delivery redrive_policy subscription_role_arn topic_arn",
+        priced: "protocol topic_arn",
+        free: "confirmation_timeout_in_minutes confirmation_was_authenticated delivery_policy endpoint endpoint_auto_confirms filter_policy owner_id pending_confirmation raw_message_delivery redrive_policy subscription_role_arn",
         unpriced: &[
             unless(
                 "filter_policy_scope",

@@ -217,3 +217,16 @@ pub(super) fn web_acl(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     let requests = demand.usage_of("monthly_requests");
     demand.used_in(scope, Service::Waf, "requests", Unit::Request, requests);
 }
+
+/// A private authority by the month and by the certificate. <https://aws.amazon.com/private-ca/pricing/>
+pub(super) fn authority(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+    let mode = match attributes.text("usage_mode") {
+        None | Some("GENERAL_PURPOSE") => "",
+        Some("SHORT_LIVED_CERTIFICATE") => " short-lived",
+        Some(_) => return demand.problem("an authority of its mode has no price here"),
+    };
+    let (item, unit) = (format!("authority{mode}"), Unit::AuthorityMonth);
+    demand.fixed(Service::PrivateCa, item, unit, Decimal::ONE);
+    let (item, unit) = (format!("certificates{mode}"), Unit::Certificate);
+    demand.used(Service::PrivateCa, item, unit, "monthly_requests");
+}

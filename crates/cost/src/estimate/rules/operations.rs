@@ -87,8 +87,28 @@ fn requests(attributes: &Attributes, fifo: &str) -> &'static str {
 }
 
 pub(super) fn topic(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
-    let item = requests(attributes, "fifo_topic");
-    by_size(demand, Service::Sns, item);
+    match attributes.flag("fifo_topic") {
+        Some(true) => by_payload(demand, ["requests fifo", "payload fifo"], Unit::Request),
+        _ => by_size(demand, Service::Sns, "requests"),
+    }
+}
+
+/// What goes through a FIFO topic is billed by the message and by its bytes. <https://aws.amazon.com/sns/pricing/>
+fn by_payload(demand: &mut DemandBuilder<'_>, [item, payload]: [&str; 2], unit: Unit) {
+    const KB_PER_GB: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
+    let (messages, source) = demand.usage_of("monthly_requests");
+    let Some(scope) = demand.scope() else {
+        return;
+    };
+    demand.used_in(scope, Service::Sns, item, unit, (messages, source));
+    match demand.usage_of("request_size_kb") {
+        (size, of_size @ UsageSource::File) => {
+            let bytes = messages.times(size.expected / KB_PER_GB);
+            let amount = (bytes, source.max(of_size));
+            demand.used_in(scope, Service::Sns, payload, Unit::Gb, amount);
+        }
+        _ => demand.problem("nobody says how large its messages are: request_size_kb"),
+    }
 }
 
 pub(super) fn queue(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
@@ -222,13 +242,36 @@ pub(super) fn subscription(demand: &mut DemandBuilder<'_>, attributes: &Attribut
     let item = match attributes.text("protocol") {
         Some("email" | "email-json") => "email",
         Some("http" | "https") => "http",
-        // Delivery to these is free.
-        Some("lambda" | "sqs") => return,
+        // Delivery to these is free, but from a FIFO topic.
+        Some("lambda" | "sqs") => return of_fifo_topic(demand, attributes),
         Some(other) => other,
         None => return demand.problem("its protocol is not known"),
     }
     .to_owned();
     demand.used(Service::Sns, item, Unit::Notification, "monthly_requests");
+}
+
+/// The name of a FIFO topic ends so.
+const FIFO: &str = ".fifo";
+
+fn of_fifo_topic(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+    let is_fifo =
+        |topic: &crate::inventory::Resource| topic.attributes.flag("fifo_topic") == Some(true);
+    match attributes.text("topic_arn") {
+        Some(arn) if arn.ends_with(FIFO) => {
+            let items = ["notifications fifo", "notification payload fifo"];
+            by_payload(demand, items, Unit::Notification);
+        }
+        Some(_) => {}
+        // Before it is there, its topic may be any that the stack makes.
+        None => {
+            if demand.inventory.of_kind("aws_sns_topic").any(is_fifo) {
+                demand.problem(
+                    "whether it takes from a FIFO topic is not known before that is there",
+                );
+            }
+        }
+    }
 }
 
 pub(super) fn machine(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {

@@ -145,7 +145,12 @@ fn leading(version: &str) -> Option<u32> {
 /// Of a class of the generations that the price book has and of those before them, which all go by the same sizes.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.Summary.html>
 pub(super) fn virtual_cpus(class: &str) -> Option<u32> {
-    let mut parts = class.strip_prefix("db.")?.split('.');
+    virtual_cpus_of(class.strip_prefix("db.")?)
+}
+
+/// The same of an instance type of EC2, which has no prefix.
+pub(super) fn virtual_cpus_of(class: &str) -> Option<u32> {
+    let mut parts = class.split('.');
     let (family, size) = (parts.next()?, parts.next()?);
     if !family.starts_with(['t', 'm', 'r']) || family.starts_with("t1") || parts.next().is_some() {
         return None;
