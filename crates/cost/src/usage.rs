@@ -145,7 +145,7 @@ impl Usage {
                 "resource_usage" => {
                     for (address, at, node) in entries(node, "addresses of resources", &mut errors) {
                         let Some(kind) = kind_of(&address) else {
-                            let problem = format!("{address:?} is no address of a resource");
+                            let problem = format!("{address:?} is no address of a resource; what is said of a whole type stands under resource_type_default_usage");
                             errors.push(UsageError::new(at, problem));
                             continue;
                         };
@@ -384,8 +384,12 @@ impl Entry {
 /// The type in an address: `aws_eip` in `module.a["x"].aws_eip.nat[0]`.
 fn kind_of(address: &str) -> Option<String> {
     let (plain, _) = with_keys(address, "");
-    let mut parts = plain.rsplit('.');
-    let (_, kind) = (parts.next()?, parts.next()?);
+    let mut parts = plain.split('.').peekable();
+    while parts.next_if_eq(&"module").is_some() {
+        parts.next()?;
+    }
+    // Whatever has a name, though Terraform allows no point in it.
+    let (kind, _name) = (parts.next()?, parts.next()?);
     kind.contains('_').then(|| kind.to_owned())
 }
 

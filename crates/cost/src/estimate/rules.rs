@@ -142,11 +142,11 @@ fn apply_rule(demand: &mut DemandBuilder<'_>, kind: &str, attributes: &Attribute
 }
 
 /// A resource that Terraform does not have.
-fn made_up(address: String, kind: &str, region: settings::Region) -> Resource {
+fn made_up(address: String, kind: &str, region: Option<settings::Region>) -> Resource {
     Resource {
         address,
         kind: kind.to_owned(),
-        region: Some(region),
+        region,
         attributes: Attributes::default(),
     }
 }

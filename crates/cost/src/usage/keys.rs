@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use rust_decimal::Decimal;
+use settings::Region;
 
 use super::yaml::Node;
 use crate::quantity::QuantityRange;
@@ -704,14 +705,31 @@ impl Choice {
 
     pub(super) fn read(self, node: &Node) -> Option<String> {
         let text = node.text()?;
-        let good = match self {
-            Self::Region => text.parse::<settings::Region>().is_ok(),
-            Self::Term | Self::Payment | Self::Endpoint | Self::System => {
-                self.values().contains(&text)
+        match self {
+            Self::Region => {
+                let is_one = text.parse::<Region>().is_ok() || is_local_zone(text);
+                is_one.then(|| text.to_owned())
             }
-        };
-        good.then(|| text.to_owned())
+            Self::Term | Self::Payment | Self::Endpoint | Self::System => {
+                let mut values = self.values().iter();
+                let value = values.find(|value| value.eq_ignore_ascii_case(text));
+                value.map(|value| (*value).to_owned())
+            }
+        }
     }
+}
+
+/// As in `us-west-2-lax-1`, which is near to us-west-2.
+fn is_local_zone(text: &str) -> bool {
+    let mut parts = text.rsplitn(3, '-');
+    let (Some(number), Some(place), Some(region)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    region.parse::<Region>().is_ok()
+        && !place.is_empty()
+        && place.bytes().all(|byte| byte.is_ascii_lowercase())
+        && number.parse::<u8>().is_ok()
 }
 
 #[cfg(test)]

@@ -257,3 +257,60 @@ fn usage_file_of_every_type_and_key_that_people_have_is_read() {
     assert!(without.iter().any(|of| of.of == "aws_elb.x" && of.costs));
     assert!(without.iter().any(|of| of.of == "aws_eks_node_group.x"));
 }
+
+#[test]
+fn usage_file_of_other_clouds_words_and_zones_is_read_with_notes() {
+    let usage = Usage::parse(
+        "version: 0.1
+resource_usage:
+  google_logging_bucket.my.config:
+    monthly_logging_data_gb: 100
+  module.net[\"a.b\"].aws_nat_gateway.x[0]:
+    monthly_data_processed_gb: 7
+  aws_route53_health_check.a:
+    endpoint_type: Non_AWS
+  aws_data_transfer.zone:
+    region: us-west-2-lax-1
+    monthly_outbound_internet_gb: 10
+",
+    )
+    .unwrap();
+    let word =
+        |kind: &str, address: &str, name: &str| usage.word(address, kind, name).map(str::to_owned);
+    assert_eq!(
+        word(
+            "aws_route53_health_check",
+            "aws_route53_health_check.a",
+            "endpoint_type"
+        )
+        .as_deref(),
+        Some("non_aws")
+    );
+    let [google] = usage.without_rule().try_into().unwrap();
+    assert_eq!(
+        (google.of, google.costs),
+        ("google_logging_bucket.my.config", true)
+    );
+    let gateway = "module.net[\"a.b\"].aws_nat_gateway.x[0]";
+    let (amount, source) = usage.of(gateway, "aws_nat_gateway", "monthly_data_processed_gb");
+    assert_eq!((amount.expected, source), (number("7"), UsageSource::File));
+    // In the zone it has no price, and in the region of the stack it is not either.
+    let inventory = crate::testing::stack(&[]);
+    let book = crate::prices::PriceBook::builtin().unwrap();
+    let options = crate::estimate::Options::on(jiff::civil::date(2026, 11, 22));
+    let estimate = crate::estimate::Estimate::new(&inventory, &usage, &book, options);
+    assert!(estimate.lines.is_empty() && estimate.lower_bound);
+    assert_eq!(
+        estimate.problems[0].problem,
+        "traffic of a local zone has no price here"
+    );
+    for bad in ["us-west-2-lax", "us-wst-2-lax-1", "us-west-2-LAX-1", "mars"] {
+        let text =
+            format!("version: 0.1\nresource_usage:\n  aws_data_transfer.x: {{region: {bad}}}\n");
+        assert!(Usage::parse(&text).is_err(), "{bad}");
+    }
+    let without_name =
+        "version: 0.1\nresource_usage:\n  aws_cloudfront_function: {monthly_requests: 1}\n";
+    let told = Usage::parse(without_name).unwrap_err().to_string();
+    assert!(told.contains("resource_type_default_usage"), "{told}");
+}

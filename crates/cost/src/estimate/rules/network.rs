@@ -288,10 +288,11 @@ pub(super) fn traffic(inventory: &Inventory, usage: &Usage) -> Vec<Resource> {
     let mut traffic: Vec<Resource> = usage
         .addresses(TRAFFIC)
         .filter_map(|address| {
-            let region = usage
-                .word(address, TRAFFIC, "region")
-                .and_then(|region| region.parse::<Region>().ok())
-                .or(inventory.region)?;
+            let region = match usage.word(address, TRAFFIC, "region") {
+                // A local zone is in no region whose prices are known.
+                Some(region) => region.parse::<Region>().ok(),
+                None => Some(inventory.region?),
+            };
             Some(made_up(address.to_owned(), TRAFFIC, region))
         })
         .collect();
@@ -301,16 +302,21 @@ pub(super) fn traffic(inventory: &Inventory, usage: &Usage) -> Vec<Resource> {
             .iter()
             .any(|kind| inventory.of_kind(kind).any(|r| r.region == Some(region)));
         if sends && !has_entry {
-            traffic.push(made_up(format!("{TRAFFIC}.{region}"), TRAFFIC, region));
+            traffic.push(made_up(
+                format!("{TRAFFIC}.{region}"),
+                TRAFFIC,
+                Some(region),
+            ));
         }
     }
     traffic
 }
 
 pub(super) fn traffic_of(demand: &mut DemandBuilder<'_>) {
-    let Some(scope) = demand.scope() else {
-        return;
+    let Some(region) = demand.resource.region else {
+        return demand.problem("traffic of a local zone has no price here");
     };
+    let scope = Scope::Region(region);
     for (name, item, factor) in [
         // Both the zone that sends and the one that receives are billed.
         ("monthly_intra_region_gb", "between zones", Decimal::TWO),
