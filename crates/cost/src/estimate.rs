@@ -29,7 +29,7 @@ pub(crate) use attributes::{is_known, looked_at};
 pub use demand::Standing;
 pub(crate) use demand::{Demand, Demands};
 pub(crate) use document::{cells, cells_of};
-pub(crate) use rules::{demands, instance_item};
+pub(crate) use rules::{demands, instance_item, trail_records};
 
 /// A price read longer ago than this many days is called old, unless the caller says otherwise.
 pub const OLD_DAYS: i32 = 365;

@@ -10,6 +10,7 @@ mod operations;
 mod servers;
 mod support;
 
+pub(crate) use self::account::trail_records;
 pub(crate) use self::data::instance_item;
 
 use rust_decimal::Decimal;

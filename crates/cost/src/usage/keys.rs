@@ -114,7 +114,7 @@ static KEYS: &[UsageKey] = &[
         10 * K,
         K * K,
     ),
-    of(EC2, "monthly_hrs", 0, 0, 0),
+    of(EC2, "monthly_hrs", 730 * K, 730 * K, 730 * K),
     of(EC2, "monthly_cpu_credit_hrs", 0, 0, 0),
     of(EC2, "vcpu_count", 0, 0, 0),
     of("aws_ebs_volume", "monthly_standard_io_requests", 0, 0, G),

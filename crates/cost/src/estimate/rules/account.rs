@@ -13,28 +13,34 @@ use crate::usage::UsageSource;
 /// What a trail records is billed by the event, but for the first copy of management events in a region; insights by the
 /// event that is looked at. <https://aws.amazon.com/cloudtrail/pricing/>
 pub(super) fn trail(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
-    let selected = Selected::of(attributes);
-    for (is_selected, item, name) in [
-        (
-            selected.management,
-            "management events",
-            "monthly_additional_management_events",
-        ),
-        (selected.data, "data events", "monthly_data_events"),
-        (
-            !attributes.list("insight_selector").is_empty(),
-            "insight events",
-            "monthly_insight_events",
-        ),
+    for (item, name) in [
+        ("management events", MANAGEMENT_EVENTS),
+        ("data events", DATA_EVENTS),
+        ("insight events", INSIGHT_EVENTS),
     ] {
         let (_, source) = demand.usage_of(name);
         // A file knows better than the selectors.
-        if is_selected || source == UsageSource::File {
+        if trail_records(attributes, name) || source == UsageSource::File {
             demand.used(Service::CloudTrail, item, Unit::Event, name);
         }
     }
-    if selected.other {
+    if Selected::of(attributes).other {
         demand.problem("what it records of networks has no price here");
+    }
+}
+
+const MANAGEMENT_EVENTS: &str = "monthly_additional_management_events";
+const DATA_EVENTS: &str = "monthly_data_events";
+const INSIGHT_EVENTS: &str = "monthly_insight_events";
+
+/// Whether a trail records what a key of the usage file counts: only then the key's default is taken.
+pub(crate) fn trail_records(attributes: &Attributes, key: &str) -> bool {
+    let selected = Selected::of(attributes);
+    match key {
+        MANAGEMENT_EVENTS => selected.management,
+        DATA_EVENTS => selected.data,
+        INSIGHT_EVENTS => !attributes.list("insight_selector").is_empty(),
+        _ => false,
     }
 }
 

@@ -102,7 +102,7 @@ fn by_payload(demand: &mut DemandBuilder<'_>, [item, payload]: [&str; 2], unit: 
     };
     demand.used_in(scope, Service::Sns, item, unit, (messages, source));
     match demand.usage_of("request_size_kb") {
-        (size, of_size @ UsageSource::File) => {
+        (size, of_size @ UsageSource::File) if !size.is_zero() => {
             let bytes = messages.times(size.expected / KB_PER_GB);
             let amount = (bytes, source.max(of_size));
             demand.used_in(scope, Service::Sns, payload, Unit::Gb, amount);

@@ -88,7 +88,7 @@ fn server(demand: &mut DemandBuilder<'_>, class: &str, attributes: &Attributes) 
     if family.starts_with('t') && is_unlimited {
         let (hours, source) = demand.usage_of("monthly_cpu_credit_hrs");
         let cpus = match demand.usage_of("vcpu_count") {
-            (count, UsageSource::File) => Some(count.expected),
+            (count, UsageSource::File) if !count.is_zero() => Some(count.expected),
             _ => super::support::virtual_cpus_of(class).map(Decimal::from),
         };
         match (cpus, demand.scope()) {
