@@ -103,20 +103,12 @@ fn tls(
 /// Begins a session without TLS and sees whether the server would go on. Nothing secret is sent.
 async fn plain(way: Way<'_>, user: &str) -> Observation<(bool, String)> {
     let mut stream = way.connect().await?;
-    let talk = async {
-        stream.write_all(&startup(user)).await?;
-        let first = stream.read_u8().await?;
-        let length = stream.read_u32().await?;
-        // An answer to a startup message has a few hundred bytes.
-        let mut body = vec![0; length.saturating_sub(4).min(8192) as usize];
-        stream.read_exact(&mut body).await?;
-        Ok::<_, std::io::Error>((first, body))
-    };
     let ended = |error| {
         let why = kind(&error);
         Unobserved::because(format!("the connection ended before an answer: {why}"))
     };
-    match way.deadline.within(talk).await?.map_err(ended)? {
+    let answer = way.deadline.within(begin_session(&mut stream, user));
+    match answer.await?.map_err(ended)? {
         (b'E', body) => match field(&body, b'C').as_deref() {
             // No entry of pg_hba.conf fits: what force_ssl does.
             Some("28000") => Ok((true, "refused".to_owned())),
@@ -129,6 +121,20 @@ async fn plain(way: Way<'_>, user: &str) -> Observation<(bool, String)> {
         (b'R', _) => Ok((false, "accepted: the server goes on without TLS".to_owned())),
         _ => Err(Unobserved::because("what answers is no PostgreSQL server")),
     }
+}
+
+/// Begins a session without TLS as `user`, and gives the type and the body of the first message that answers.
+pub(crate) async fn begin_session(
+    stream: &mut TcpStream,
+    user: &str,
+) -> std::io::Result<(u8, Vec<u8>)> {
+    stream.write_all(&startup(user)).await?;
+    let first = stream.read_u8().await?;
+    let length = stream.read_u32().await?;
+    // An answer to a startup message has a few hundred bytes.
+    let mut body = vec![0; length.saturating_sub(4).min(8192) as usize];
+    stream.read_exact(&mut body).await?;
+    Ok((first, body))
 }
 
 /// Version 3.0 of the protocol, a user, and a database that every server has.
@@ -144,7 +150,7 @@ fn startup(user: &str) -> Vec<u8> {
 }
 
 /// A field of an ErrorResponse: type, text, zero.
-fn field(body: &[u8], wanted: u8) -> Option<String> {
+pub(crate) fn field(body: &[u8], wanted: u8) -> Option<String> {
     body.split(|byte| *byte == 0)
         .filter_map(|field| field.split_first())
         .find(|(kind, _)| **kind == wanted)

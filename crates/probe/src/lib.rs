@@ -4,9 +4,11 @@
 //! [`probe`] asks names, PostgreSQL, Redis, buckets and health pages, all at once and each within a time of its own,
 //! and removes the canaries that it wrote. [`database_login`] and [`redis_login`] say where the servers are and who
 //! logs in: terraform's outputs first, then Secrets Manager. [`IntegritySession`] asks a database that was restored whether it
-//! and the objects belong together, and advances its sequences. [`EnvironmentFile`] writes the same for the application, and
+//! and the objects belong together, and advances its sequences. [`ServerConnection`] says whether a database server takes
+//! connections, to whoever waits for one. [`EnvironmentFile`] writes the same for the application, and
 //! [`plan_application_user`] says how the user that it logs in as is made.
 
+mod accepts;
 mod application_user;
 mod bounded;
 mod bucket;
@@ -37,6 +39,7 @@ use report::results::{Results, Source, Suite, ToResults};
 use report::{Document, Mark, Report};
 use serde::Serialize;
 
+pub use accepts::ServerConnection;
 pub use application_user::{
     ApplicationUserError, ApplicationUserOptions, ApplicationUserPlan, ApprovedApplicationUser,
     PlannedApplicationUser, apply_application_user, plan_application_user,

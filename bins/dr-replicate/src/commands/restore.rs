@@ -1,9 +1,12 @@
+use std::cell::RefCell;
+
 use cli::{Exit, Failure, GlobalArgs, Progress};
 use dr::database::{
-    AsOf, RdsClients, Refusal, RestoreError, RestorePlan, RestoreRequest, RestoreStep, Restored,
-    check_restore_target, plan_restore, recovery_points, restore,
+    AsOf, Instance, RdsClients, Refusal, RestoreError, RestorePlan, RestoreRequest, RestoreStep,
+    Restored, check_restore_target, plan_restore, recovery_points, restore,
 };
-use report::{Document, Report};
+use probe::ServerConnection;
+use report::{Document, Lines, Report};
 use serde::Serialize;
 use settings::{Database, Settings};
 use tokio::sync::watch;
@@ -19,6 +22,19 @@ struct Outcome {
     plan: RestorePlan,
     /// Null with --dry-run.
     done: Option<Restored>,
+    /// Whether the server accepts connections, by the last that was tried; null where none was.
+    connection: Option<ServerConnection>,
+}
+
+/// What the report says of the server.
+fn connection_text(connection: &ServerConnection) -> String {
+    match connection {
+        ServerConnection::Accepted => "It accepts connections.".to_owned(),
+        ServerConnection::Rejected { why } => format!("It does not accept connections: {why}."),
+        ServerConnection::Untried { why } => format!(
+            "By its status it serves; whether it accepts connections could not be tried from here: {why}."
+        ),
+    }
 }
 
 impl Report for Outcome {
@@ -26,7 +42,10 @@ impl Report for Outcome {
 
     fn document(&self) -> Document {
         match &self.done {
-            Some(done) => done.document(),
+            Some(done) => {
+                let texts = self.connection.as_ref().map(connection_text);
+                done.document().text(Lines::of(texts))
+            }
             None => self.plan.document(),
         }
     }
@@ -68,7 +87,11 @@ pub(crate) async fn run(
     if plan.step == RestoreStep::Begin {
         check_target(&dr, &plan).await?;
     }
-    let mut outcome = Outcome { plan, done: None };
+    let mut outcome = Outcome {
+        plan,
+        done: None,
+        connection: None,
+    };
     if args.dry_run {
         show(global, args.markdown, &outcome)?;
         return Ok(Exit::Fine);
@@ -79,21 +102,42 @@ pub(crate) async fn run(
         cli::confirm(global, &question)?;
     }
     let waiter = waiter(&args.waiter, objectives.rto);
+    let last = RefCell::new(None);
+    let connects = async |instance: &Instance| {
+        let connection = connection(instance).await;
+        let refused = match &connection {
+            ServerConnection::Rejected { why } => Err(format!("and refuses connections: {why}")),
+            ServerConnection::Accepted | ServerConnection::Untried { .. } => Ok(()),
+        };
+        last.replace(Some(connection));
+        refused
+    };
     let work = async {
         let progress = Progress::new();
-        restore(&dr, &outcome.plan, waiter, cli::now(), &progress)
+        restore(&dr, &outcome.plan, waiter, cli::now(), connects, &progress)
             .await
             .map_err(failure)
     };
     let done = until_stopped(stop, work).await?;
-    let exit = match done.is_as_wanted() {
-        Some(true) => Exit::Fine,
-        Some(false) => Exit::Wrong,
-        None => Exit::Unchecked,
+    outcome.connection = last.into_inner();
+    let exit = match (done.is_as_wanted(), &outcome.connection) {
+        (_, Some(ServerConnection::Rejected { .. })) | (Some(false), _) => Exit::Wrong,
+        (Some(true), _) => Exit::Fine,
+        (None, _) => Exit::Unchecked,
     };
     outcome.done = Some(done);
     show(global, args.markdown, &outcome)?;
     Ok(exit)
+}
+
+/// Whether the server of an instance accepts connections.
+async fn connection(instance: &Instance) -> ServerConnection {
+    let engine = instance.engine.as_ref();
+    ServerConnection::to(
+        instance.endpoint.as_deref(),
+        engine.map(|engine| engine.name.as_str()),
+    )
+    .await
 }
 
 /// Whether there is what the instance is to get: a plan that cannot be carried out is none.

@@ -144,6 +144,62 @@ async fn restore_at_its_deadline_ends_the_wait_and_not_the_restore() {
 }
 
 #[tokio::test]
+async fn restore_is_through_once_the_server_accepts_connections() {
+    let Some(stage) = Stage::open(RdsData::WhereInstalled, false).await else {
+        return;
+    };
+    if let Some(why) = stage.rds.data_missing() {
+        eprintln!("skipped: no PostgreSQL behind RDS: {why}");
+        return;
+    }
+    stage.take("seed").await;
+    stage
+        .json(0, &[&["snapshots", "copy"][..], &POLL].concat())
+        .await;
+    let restore = [&["restore", "--target", TARGET][..], &POLL].concat();
+    let done = stage.json(0, &restore).await;
+    assert_eq!(done["connection"]["state"], "accepted", "{done}");
+    // By its status it serves, and nobody can connect.
+    let stop = stage.to.stop_db_instance().db_instance_identifier(TARGET);
+    stop.send().await.unwrap();
+    stage.rds.step(minutes(10)).await;
+    assert!(stage.rds.set_instance_status(DR, TARGET, "available"));
+    let hasty = [&restore[..], &["--deadline", "0s"]].concat();
+    let ended = stage.json(1, &hasty).await;
+    assert_eq!(ended["done"]["differences"], json!([]));
+    assert_eq!(ended["connection"]["state"], "rejected", "{ended}");
+    let why = ended["connection"]["why"].as_str().unwrap();
+    assert!(why.contains("connection refused"), "{why}");
+    let text = stage.run(&hasty).await;
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("does not accept connections"), "{text}");
+    assert!(stage.rds.set_instance_status(DR, TARGET, "stopped"));
+    let start = stage.to.start_db_instance().db_instance_identifier(TARGET);
+    start.send().await.unwrap();
+    let done = stage.json(0, &restore).await;
+    assert_eq!(done["connection"]["state"], "accepted", "{done}");
+}
+
+#[tokio::test]
+async fn restore_says_that_a_connection_cannot_be_tried_from_here() {
+    let Some(stage) = stage().await else {
+        return;
+    };
+    stage.take("seed").await;
+    stage
+        .json(0, &[&["snapshots", "copy"][..], &POLL].concat())
+        .await;
+    // No server has the name that this instance gets.
+    let restore = [&["restore", "--target", TARGET][..], &POLL].concat();
+    let done = stage.json(0, &restore).await;
+    assert_eq!(done["connection"]["state"], "untried", "{done}");
+    let text = stage.run(&restore).await;
+    assert_eq!(text.status.code(), Some(0), "{text:?}");
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("could not be tried from here"), "{text}");
+}
+
+#[tokio::test]
 async fn recovery_points_and_restore_count_by_the_clock_of_rds() {
     let Some(stage) = stage().await else {
         return;

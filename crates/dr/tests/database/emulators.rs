@@ -13,7 +13,7 @@ use local_aws::{Base, LocalAws, RdsClock, RdsOptions};
 use report::Silent;
 use settings::{Objectives, Tags};
 
-use crate::stage::{DR, ID, NONE, PRIMARY, TARGET};
+use crate::stage::{DR, ID, NONE, PRIMARY, TARGET, connected};
 
 /// What an emulator shows of a copy that does not say what it is a copy of.
 fn by_name(copy: &Snapshot) -> RecoveryPoint {
@@ -127,7 +127,7 @@ async fn copy_and_restore(aws: &LocalAws, shows_source: bool) {
         tags: &Tags::default(),
     };
     let plan = plan_restore(&request, &points, None).unwrap();
-    let restored = restore(&target, &plan, waiter, as_of, &Silent).await;
+    let restored = restore(&target, &plan, waiter, as_of, connected, &Silent).await;
     if shows_source {
         assert_eq!(restored.unwrap().target, TARGET);
         return;

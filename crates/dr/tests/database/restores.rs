@@ -1,16 +1,18 @@
 //! Restores in the DR region.
 
+use std::cell::Cell;
+
 use dr::database::{
-    At, Begun, Kind, Refusal, RestoreError, RestorePlan, RestoreProgress, RestoreStep,
+    At, Begun, Instance, Kind, Refusal, RestoreError, RestorePlan, RestoreProgress, RestoreStep,
     RestoreWatch, begin_restore, check_restore_target, compare_quotas, enable, judge_source_region,
-    plan_enable, quotas, source_regions, wait_restore,
+    plan_enable, quotas, restore, source_regions, wait_restore,
 };
 use local_aws::{Fault, FaultKind, RegionState};
 use report::Silent;
 use report::finding::Status;
 use settings::{RestoreOptions, Tags};
 
-use crate::stage::{DR, NONE, PRIMARY, Stage, TARGET, WAITER, minutes};
+use crate::stage::{DR, NONE, PRIMARY, Stage, TARGET, WAITER, connected, minutes};
 
 /// A copied snapshot, and no replicated backup.
 async fn with_copy(encrypted: bool) -> Option<Stage> {
@@ -204,7 +206,7 @@ async fn restore_whose_settings_rds_does_not_take_yet_serves_and_tells_what_is_m
     assert!(problem.unwrap().contains("backing-up"));
     // At the deadline it is a database that serves, with a difference.
     let now = stage.rds.now();
-    let restored = wait_restore(&stage.dr, &plan, NONE, now, &Silent);
+    let restored = wait_restore(&stage.dr, &plan, NONE, now, connected, &Silent);
     let restored = restored.await.unwrap();
     assert_eq!(restored.differences.len(), 1);
     assert!(restored.endpoint.is_some() && restored.is_as_wanted() == Some(false));
@@ -255,8 +257,8 @@ async fn restore_begun_by_one_process_is_waited_for_by_another_from_the_plans_js
     ));
     let now = stage.rds.now();
     let (one, two) = tokio::join!(
-        wait_restore(&stage.dr, &plan, WAITER, now, &Silent),
-        wait_restore(&stage.dr, &plan, WAITER, now, &Silent)
+        wait_restore(&stage.dr, &plan, WAITER, now, connected, &Silent),
+        wait_restore(&stage.dr, &plan, WAITER, now, connected, &Silent)
     );
     for restored in [one.unwrap(), two.unwrap()] {
         assert_eq!(restored.differences, []);
@@ -275,6 +277,32 @@ async fn restore_begun_by_one_process_is_waited_for_by_another_from_the_plans_js
     );
     let refused = RestoreWatch::new(&stage.dr, &other).poll().await;
     assert!(matches!(refused, Err(RestoreError::Refused(_))));
+}
+
+#[tokio::test]
+async fn restore_is_not_through_before_the_server_accepts_connections() {
+    let Some(stage) = with_copy(false).await else {
+        return;
+    };
+    let plan = stage.plan(None).await.unwrap();
+    let tried = Cell::new(0);
+    let third = async |instance: &Instance| {
+        assert!(instance.endpoint.is_some());
+        tried.set(tried.get() + 1);
+        match tried.get() {
+            1 | 2 => Err("it refuses".to_owned()),
+            _ => Ok(()),
+        }
+    };
+    let now = stage.rds.now();
+    let ended = restore(&stage.dr, &plan, WAITER, now, third, &Silent).await;
+    let restored = ended.unwrap();
+    assert_eq!(tried.get(), 3);
+    assert!(restored.rto_seconds.is_some());
+    // At the deadline it is told as it is, and how long it took until it served is not known.
+    let never = async |_: &Instance| Err("it refuses".to_owned());
+    let ended = wait_restore(&stage.dr, &plan, NONE, now, never, &Silent).await;
+    assert_eq!(ended.unwrap().rto_seconds, None);
 }
 
 // aws-behaviour: 62

@@ -6,8 +6,8 @@ use aws_credential_types::Credentials;
 use aws_env::{AwsEnv, Options, WaiterConfig};
 use aws_sdk_rds::types::DbSnapshot;
 use dr::database::{
-    AsOf, Copied, CopyOptions, CopyOutcome, RdsClients, RecoveryPoints, Refusal, RestoreError,
-    RestorePlan, RestoreRequest, Restored, Snapshot, copy, plan_copies, plan_restore,
+    AsOf, Copied, CopyOptions, CopyOutcome, Instance, RdsClients, RecoveryPoints, Refusal,
+    RestoreError, RestorePlan, RestoreRequest, Restored, Snapshot, copy, plan_copies, plan_restore,
     recovery_points, restore,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -228,7 +228,7 @@ impl Stage {
         waiter: WaiterConfig,
     ) -> Result<Restored, RestoreError> {
         let now = self.rds.now();
-        restore(&self.dr, plan, waiter, now, &Silent).await
+        restore(&self.dr, plan, waiter, now, connected, &Silent).await
     }
 
     /// The log's entries of an operation.
@@ -260,6 +260,11 @@ impl Stage {
             .collect();
         assert!(called.is_empty(), "{called:?}");
     }
+}
+
+/// Of an instance that nobody tries to connect to.
+pub(crate) async fn connected(_: &Instance) -> Result<(), String> {
+    Ok(())
 }
 
 pub(crate) fn outcomes(copied: &Copied) -> Vec<CopyOutcome> {

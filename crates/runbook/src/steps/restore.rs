@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use aws_env::{Waiter, WaiterConfig};
 use dr::database::{RestoreError, RestoreProgress, RestoreWatch, begin_restore};
+use probe::ServerConnection;
 use serde_json::{Value, json};
 
+use super::verify::connection;
 use super::{RegionLoss, inputs};
 use crate::failover::RestoreInputs;
 use crate::{Check, Host, PlannedStep, StepContext, StepError, StepErrorKind, Store};
@@ -78,10 +80,16 @@ pub(super) async fn apply<S: Store, H: Host>(
     let mut waiter = Waiter::begin(WAITER);
     loop {
         let progress = watch.poll().await.map_err(failed)?;
-        if matches!(progress, RestoreProgress::Ready { .. }) {
-            return Ok(());
+        let mut last = progress.to_string();
+        if let RestoreProgress::Ready { instance, .. } = &progress {
+            match connection(instance).await {
+                ServerConnection::Rejected { why } => {
+                    last = format!("{last}, and refuses connections: {why}");
+                }
+                ServerConnection::Accepted | ServerConnection::Untried { .. } => return Ok(()),
+            }
         }
-        of.observer.waiting(&label, &progress.to_string());
+        of.observer.waiting(&label, &last);
         let waited = waiter.elapsed();
         let has_time = tokio::select! {
             has_time = waiter.pause() => has_time,
@@ -91,7 +99,7 @@ pub(super) async fn apply<S: Store, H: Host>(
             return Err(failed(RestoreError::Deadline {
                 target: plan.target.clone(),
                 waited,
-                last: progress.to_string(),
+                last,
             }));
         }
     }

@@ -1,19 +1,13 @@
 //! Whether what was brought up serves.
 
-use std::time::Duration;
-
 use dr::database::{Instance, RestoreProgress, RestoreWatch};
+use probe::ServerConnection;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use super::{RegionLoss, state};
 use crate::failover::{RestoreInputs, names};
 use crate::{Host, StepContext, StepError, Store};
-
-/// A server in another region answers a connection within a second.
-const CONNECT: Duration = Duration::from_secs(5);
 
 pub(super) async fn verify<S: Store, H: Host>(
     of: &RegionLoss<'_, S, H>,
@@ -38,15 +32,7 @@ pub(super) async fn verify<S: Store, H: Host>(
             RestoreProgress::Ready {
                 status, instance, ..
             } => {
-                let connects = connection(&instance).await;
-                databases.push(json!({
-                    "target": plan.target,
-                    "status": status,
-                    "endpoint": instance.endpoint,
-                    "connects": connects.is_ok(),
-                    // Databases are usually reached from their VPC alone: that this machine does not says nothing.
-                    "not_connected": connects.err(),
-                }));
+                databases.push(serving(&status, &instance).await?);
             }
             other => {
                 return Err(StepError::wrong(format!(
@@ -60,18 +46,29 @@ pub(super) async fn verify<S: Store, H: Host>(
     Ok(json!({"databases": databases, "states": states}))
 }
 
-/// Whether this machine can connect to an instance; why not, else.
-pub(super) async fn connection(instance: &Instance) -> Result<(), String> {
-    match &instance.endpoint {
-        Some(endpoint) => connects(endpoint).await,
-        None => Err("it has no endpoint".to_owned()),
+/// A database that serves by its status, for the record, with whether its server accepts connections.
+///
+/// # Errors
+/// When it was reached and accepts none.
+pub(super) async fn serving(status: &str, instance: &Instance) -> Result<Value, StepError> {
+    let connection = connection(instance).await;
+    if let ServerConnection::Rejected { why } = &connection {
+        let id = &instance.id;
+        return Err(StepError::wrong(format!(
+            "{id} is {status} and does not accept connections: {why}"
+        )));
     }
+    Ok(json!({
+        "target": instance.id,
+        "status": status,
+        "endpoint": instance.endpoint,
+        "connection": connection,
+    }))
 }
 
-async fn connects(endpoint: &str) -> Result<(), String> {
-    match timeout(CONNECT, TcpStream::connect(endpoint)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {}", report::duration(CONNECT))),
-    }
+/// Whether the server of an instance accepts connections, as far as that can be tried from here.
+pub(super) async fn connection(instance: &Instance) -> ServerConnection {
+    let engine = instance.engine.as_ref();
+    let engine = engine.map(|engine| engine.name.as_str());
+    ServerConnection::to(instance.endpoint.as_deref(), engine).await
 }

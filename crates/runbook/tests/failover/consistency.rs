@@ -8,9 +8,11 @@ use runbook::{
     StepStatus,
 };
 use serde::Deserialize as _;
+use settings::HookPoint;
 use tokio_postgres::{Client, NoTls};
 
-use crate::stage::{Environment, PASSWORD, Stage, Unseen};
+use crate::hooks::LONG;
+use crate::stage::{DR, Environment, PASSWORD, Stage, Unseen};
 
 /// What the application has written by the time of the backup: of four rows two have their objects, and the highest number is
 /// beyond what its sequence gave.
@@ -400,4 +402,51 @@ async fn consistency_of_a_database_that_is_not_reached_is_unknown_and_says_how_t
         .unwrap();
     let outcome = format!("{:?}", state.steps[&StepId::new("consistency/app")].outcome);
     assert!(outcome.contains("no password is sent"), "{outcome}");
+}
+
+#[tokio::test]
+async fn verify_of_a_server_that_refuses_connections_is_wrong_whatever_its_status() {
+    let Some(stage) = open().await else { return };
+    let mut environment = stage.environment(1).await;
+    let script = "touch here; while ! [ -e go ]; do sleep 0.02; done";
+    environment.hook(HookPoint::AfterTerraform, script, LONG);
+    let target = environment.target();
+    let process = environment.process(1);
+    let outage = async {
+        while !environment.folder.path().join("here").exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let stop = stage.rds.stop_db_instance();
+        // Refused while RDS still makes the first backup.
+        while let Err(error) = stop.clone().db_instance_identifier(&target).send().await {
+            assert!(format!("{error:?}").contains("InvalidDBInstanceState"));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let rds = stage.aws.rds().unwrap();
+        rds.step(Duration::from_secs(3600)).await;
+        assert!(rds.set_instance_status(DR, &target, "available"));
+        std::fs::write(environment.folder.path().join("go"), "").unwrap();
+    };
+    let (state, ()) = tokio::join!(environment.carry(&stage, &process), outage);
+    let state = state.unwrap();
+    let verify = &state.steps[&StepId::new("verify")];
+    assert_eq!(verify.status, StepStatus::Failed, "{state:#?}");
+    let told = format!("{:?}", verify.outcome);
+    assert!(
+        told.contains("does not accept connections: connection refused"),
+        "{told}"
+    );
+    // It is started, and the run goes on.
+    let rds = stage.aws.rds().unwrap();
+    assert!(rds.set_instance_status(DR, &target, "stopped"));
+    let start = stage.rds.start_db_instance();
+    let start = start.db_instance_identifier(&target).send().await;
+    start.unwrap();
+    rds.step(Duration::from_secs(3600)).await;
+    environment.died(&process);
+    let state = environment.carry(&stage, &environment.process(2)).await;
+    let state = state.unwrap();
+    let verified = state.result(&StepId::new("verify")).unwrap();
+    let connection = &verified["databases"][0]["connection"];
+    assert_eq!(connection["state"], "accepted", "{verified}");
 }

@@ -215,7 +215,8 @@ fn with_message(error: &Error) -> String {
 }
 
 /// Carries `plan` out: begins the restore or takes up the one that is under way, waits until the instance
-/// serves and has its settings, and reads back what it got. `now` is the time at which this is called.
+/// serves and has its settings, and reads back what it got. `now` is the time at which this is called. `connects` is asked
+/// of an instance that serves by its status, until it has said yes once; what it says else is waited for.
 ///
 /// # Errors
 /// See [`RestoreError`]. Nothing that was begun is undone; the same plan takes it up again.
@@ -224,6 +225,7 @@ pub async fn restore(
     plan: &RestorePlan,
     waiter: WaiterConfig,
     now: Timestamp,
+    connects: impl AsyncFn(&Instance) -> Result<(), String>,
     observer: &dyn Observer,
 ) -> Result<Restored, RestoreError> {
     let waiting = Waiter::begin(waiter);
@@ -231,11 +233,12 @@ pub async fn restore(
         RestoreStep::Begin => begin_restore(site, plan, now).await.map(Some),
         RestoreStep::Resume | RestoreStep::Verify => Ok(None),
     };
-    follow(site, plan, waiting, begun, now, observer).await
+    let times = (now, waiting);
+    follow(site, plan, times, begun, connects, observer).await
 }
 
 /// Waits for the restore of `plan`, which [`begin_restore`] has begun, in this process or another one. It may be called
-/// again at any time. `now` is the time at which this is called.
+/// again at any time. `now` and `connects` are as in [`restore`].
 ///
 /// # Errors
 /// See [`RestoreError`]. An instance that serves when the time is up is a result, with what it lacks as its differences.
@@ -244,26 +247,36 @@ pub async fn wait_restore(
     plan: &RestorePlan,
     waiter: WaiterConfig,
     now: Timestamp,
+    connects: impl AsyncFn(&Instance) -> Result<(), String>,
     observer: &dyn Observer,
 ) -> Result<Restored, RestoreError> {
     let waiting = Waiter::begin(waiter);
-    follow(site, plan, waiting, Ok(None), now, observer).await
+    let times = (now, waiting);
+    follow(site, plan, times, Ok(None), connects, observer).await
 }
 
 async fn follow(
     site: &RdsClients,
     plan: &RestorePlan,
-    mut waiting: Waiter,
+    (now, mut waiting): (Timestamp, Waiter),
     begun: Result<Option<Begun>, RestoreError>,
-    now: Timestamp,
+    connects: impl AsyncFn(&Instance) -> Result<(), String>,
     observer: &dyn Observer,
 ) -> Result<Restored, RestoreError> {
     let label = format!("restore {} in {}", plan.target, plan.region);
     observer.started(&label);
     let ended = match begun {
         Ok(begun) => {
-            let accepted = begun == Some(Begun::Accepted);
-            wait(site, plan, &mut waiting, (accepted, now), &label, observer).await
+            let begun = (begun == Some(Begun::Accepted), now);
+            wait(
+                site,
+                plan,
+                &mut waiting,
+                begun,
+                connects,
+                (&label, observer),
+            )
+            .await
         }
         Err(error) => Err(error),
     };
@@ -278,15 +291,15 @@ async fn follow(
     ended
 }
 
-/// Waits until the instance serves and has its settings. RDS may refuse to set any while it backs the instance up, for
-/// hours: until the time is up that is waited for, as far as it may pass.
+/// Waits until the instance serves, can be connected to as far as `connects` knows, and has its settings. RDS may refuse to
+/// set any while it backs the instance up, for hours: until the time is up that is waited for, as far as it may pass.
 async fn wait(
     site: &RdsClients,
     plan: &RestorePlan,
     waiting: &mut Waiter,
     (accepted, now): (bool, Timestamp),
-    label: &str,
-    observer: &dyn Observer,
+    connects: impl AsyncFn(&Instance) -> Result<(), String>,
+    (label, observer): (&str, &dyn Observer),
 ) -> Result<Restored, RestoreError> {
     let mut watch = RestoreWatch::new(site, plan);
     let mut looks = 0_u32;
@@ -304,7 +317,14 @@ async fn wait(
                 instance, problem, ..
             } => (Some(instance), problem),
         };
+        let refused = match instance {
+            Some(instance) if serves.is_none() => connects(instance).await.err(),
+            _ => None,
+        };
         let restored = instance.map(|instance| {
+            if refused.is_some() {
+                return watch.restored(instance, problem.clone(), None, !accepted);
+            }
             let rto = *serves.get_or_insert_with(|| {
                 let was_before = looks == 1 && !accepted;
                 let rto = if accepted {
@@ -316,15 +336,21 @@ async fn wait(
             });
             watch.restored(instance, problem.clone(), rto, !accepted)
         });
-        if let (RestoreProgress::Ready { .. }, Some(restored)) = (&progress, &restored) {
+        if let (RestoreProgress::Ready { .. }, Some(restored), None) =
+            (&progress, &restored, &refused)
+        {
             return Ok(restored.clone());
         }
-        observer.waiting(label, &progress.to_string());
+        let last = match refused {
+            Some(why) => format!("{progress}, {why}"),
+            None => progress.to_string(),
+        };
+        observer.waiting(label, &last);
         if !waiting.pause().await {
             return restored.ok_or_else(|| RestoreError::Deadline {
                 target: plan.target.clone(),
                 waited: waiting.elapsed(),
-                last: progress.to_string(),
+                last,
             });
         }
     }

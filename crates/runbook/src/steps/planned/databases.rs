@@ -436,14 +436,7 @@ pub(super) async fn serves<S: Store, H: Host>(
             RestoreProgress::Ready {
                 status, instance, ..
             } => {
-                let connects = verify::connection(&instance).await;
-                databases.push(json!({
-                    "target": plan.target,
-                    "status": status,
-                    "endpoint": instance.endpoint,
-                    "connects": connects.is_ok(),
-                    "not_connected": connects.err(),
-                }));
+                databases.push(verify::serving(&status, &instance).await?);
             }
             other => {
                 return Err(StepError::wrong(format!(
