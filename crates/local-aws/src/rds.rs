@@ -378,7 +378,7 @@ impl Rds {
 
     /// Whether an action is on what this simulation owns; others are the base's.
     pub(crate) fn owns(action: &str) -> bool {
-        action::named(action).is_some() || action::is_missing(action)
+        !action::is_of_the_base(action)
     }
 
     /// The secret of an instance's master user, if RDS keeps one.

@@ -23,7 +23,7 @@ mod storage;
 mod tag;
 mod view;
 
-pub(crate) use inputs::{check as check_inputs, is_missing};
+pub(crate) use inputs::{check as check_inputs, is_of_the_base};
 
 /// A KMS key that a request names, as the KMS of the request's region knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

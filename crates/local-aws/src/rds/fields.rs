@@ -12,6 +12,9 @@ use super::refusal::{Outcome, Refusal};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fields {
     pairs: BTreeMap<String, String>,
+    /// Of a member of a list, with the list's name and its own number; empty of a request.
+    path: String,
+    /// Whole names on the wire, of the request and of its members.
     read: Arc<Mutex<BTreeSet<String>>>,
 }
 
@@ -19,13 +22,15 @@ impl Fields {
     pub(crate) fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         Self {
             pairs: pairs.into_iter().collect(),
-            read: Arc::default(),
+            ..Self::default()
         }
     }
 
     fn mark(&self, name: &str) {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.insert(name.to_owned());
+        let path = [self.path.as_str(), name].map(str::to_owned);
+        let path = path.into_iter().filter(|part| !part.is_empty());
+        read.insert(path.collect::<Vec<_>>().join("."));
     }
 
     /// The names of all inputs, each once: of a list or a structure its own.
@@ -40,13 +45,7 @@ impl Fields {
     /// The inputs that nobody has looked at, each once: of a list or a structure its name.
     pub(crate) fn unread(&self) -> BTreeSet<String> {
         let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_read = |key: &str| {
-            let within = |name: &String| {
-                key.strip_prefix(name.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            };
-            matches!(key, "Action" | "Version") || read.iter().any(within)
-        };
+        let is_read = |key: &str| matches!(key, "Action" | "Version") || read.contains(key);
         let unread = self.pairs.keys().filter(|key| !is_read(key));
         let name = |key: &String| key.split('.').next().unwrap_or_default().to_owned();
         unread.map(name).collect()
@@ -99,22 +98,31 @@ impl Fields {
         self.mark(name);
         let mut members: BTreeMap<u32, Self> = BTreeMap::new();
         for (key, value) in &self.pairs {
-            let Some(path) = key
+            let Some(below) = key
                 .strip_prefix(name)
                 .and_then(|rest| rest.strip_prefix('.'))
             else {
                 continue;
             };
             // `Tag.1.Key`, `member.1`, and `1` of a flat list.
-            let path = match path.split_once('.') {
-                Some((member, rest)) if member.parse::<u32>().is_err() => rest,
-                _ => path,
+            let (label, rest) = match below.split_once('.') {
+                Some((label, rest)) if label.parse::<u32>().is_err() => (label, rest),
+                _ => ("", below),
             };
-            let (number, field) = path.split_once('.').unwrap_or((path, ""));
-            if let Ok(number) = number.parse() {
-                let member = members.entry(number).or_default();
-                member.pairs.insert(field.to_owned(), value.clone());
-            }
+            let (number, field) = rest.split_once('.').unwrap_or((rest, ""));
+            let Ok(index) = number.parse() else {
+                continue;
+            };
+            let member = members.entry(index).or_insert_with(|| Self {
+                path: [&self.path, name, label, number]
+                    .into_iter()
+                    .filter(|part| !part.is_empty())
+                    .collect::<Vec<_>>()
+                    .join("."),
+                read: Arc::clone(&self.read),
+                ..Self::default()
+            });
+            member.pairs.insert(field.to_owned(), value.clone());
         }
         members
     }
@@ -236,6 +244,18 @@ mod tests {
         read.number("Port").unwrap();
         read.tags().unwrap();
         assert!(read.unread().iter().eq(["Domain", "ProcessorFeatures"]));
+        // So is a list of whose members something is not looked at.
+        let read = fields(&[
+            ("Tags.Tag.1.Key", "a"),
+            ("Tags.Tag.1.Colour", "red"),
+            ("Filters.Filter.1.Name", "status"),
+            ("Filters.Filter.1.Values.Value.1", "active"),
+            ("Empty", ""),
+        ]);
+        read.tags().unwrap();
+        read.filters().unwrap();
+        assert_eq!(read.list("Empty"), None);
+        assert!(read.unread().iter().eq(["Tags"]));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod cli;
 mod data;
 mod groups;
 mod instances;
+mod operations;
 mod program;
 mod snapshots;
 

@@ -87,6 +87,7 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     for parameter in asked.into_values() {
         let name = parameter.required("ParameterName")?;
         let value = parameter.required("ParameterValue")?.to_owned();
+        let is_immediate = parameter.text("ApplyMethod") == Some("immediate");
         let known = named(&family, name)?;
         if !known.is_modifiable {
             return Err(Refusal::value(format!(
@@ -99,7 +100,7 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
                 known.allowed().unwrap_or_default()
             )));
         }
-        if known.waits && parameter.text("ApplyMethod") == Some("immediate") {
+        if known.waits && is_immediate {
             return Err(immediate());
         }
         waits |= known.waits;
@@ -124,7 +125,8 @@ pub(super) fn reset(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> 
     let mut names = Vec::new();
     for parameter in asked.into_values() {
         let known = named(&family, parameter.required("ParameterName")?)?;
-        if known.waits && parameter.text("ApplyMethod") == Some("immediate") {
+        let is_immediate = parameter.text("ApplyMethod") == Some("immediate");
+        if known.waits && is_immediate {
             return Err(immediate());
         }
         names.push(known);

@@ -38,6 +38,26 @@ fn tags<'model>(model: &'model mut Model, request: &Request<'_>) -> Outcome<&'mo
             .get_mut(&key)
             .map(|found| &mut found.tags)
             .ok_or_else(|| Refusal::no_parameter_group(&key.1)),
+        // What it may have on AWS, the base's too.
+        "cev"
+        | "cluster"
+        | "cluster-auto-backup"
+        | "cluster-endpoint"
+        | "cluster-pg"
+        | "cluster-snapshot"
+        | "db-proxy"
+        | "db-proxy-endpoint"
+        | "deployment"
+        | "es"
+        | "global-cluster"
+        | "integration"
+        | "og"
+        | "ri"
+        | "secgrp"
+        | "shard-group"
+        | "snapshot-tenant-database"
+        | "target-group"
+        | "tenant-database" => Err(Refusal::not_simulated(&format!("tags of {name}"))),
         _ => Err(Refusal::value(format!("Invalid resource name: {name}"))),
     }
 }

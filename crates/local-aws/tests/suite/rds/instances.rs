@@ -461,6 +461,17 @@ async fn tags_belong_to_what_an_arn_names() {
         .await
         .unwrap_err();
     assert!(error.into_service_error().is_db_instance_not_found_fault());
+    // What there is on AWS and not here is no invalid name.
+    for (kind, refused) in [
+        ("og", "NotSimulated"),
+        ("cluster", "NotSimulated"),
+        ("kind", "InvalidParameterValue"),
+    ] {
+        let name = format!("arn:aws:rds:{PRIMARY}:000000000000:{kind}:app");
+        let list = client.list_tags_for_resource().resource_name(name);
+        let error = list.send().await.unwrap_err();
+        assert_eq!(code(&error), refused, "{kind}");
+    }
 }
 
 #[tokio::test]
