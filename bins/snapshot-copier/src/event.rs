@@ -7,7 +7,7 @@ const FINISHED: [&str; 2] = ["RDS-EVENT-0042", "RDS-EVENT-0091"];
 /// What an event asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Copy the snapshot of this ARN.
+    /// Copy the snapshot of this ARN, or of this identifier where the event has no ARN.
     Snapshot(String),
     /// Copy the newest of every database, and prune.
     Tick,
@@ -31,7 +31,8 @@ impl Event {
         }
     }
 
-    /// SNS hands Lambda one notification at a time. One of RDS names event and resource in its attributes:
+    /// SNS hands Lambda one notification at a time. One of RDS names event and resource in its attributes, else in its body:
+    /// there the event is the end of a link.
     /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.TagsAttributesForFiltering.html>
     fn of_record(record: &Value) -> Self {
         let Some(notification) = record.get("Sns") else {
@@ -39,15 +40,19 @@ impl Event {
         };
         let message = notification.get("Message").and_then(Value::as_str);
         let message = message.and_then(|text| serde_json::from_str::<Value>(text).ok());
-        if let Some(event) = message.filter(|event| event.get("detail-type").is_some()) {
-            return Self::of_event_bridge(&event);
+        let message = message.unwrap_or_default();
+        if message.get("detail-type").is_some() {
+            return Self::of_event_bridge(&message);
         }
         let attribute = |name: &str| {
             let value = notification.pointer(&format!("/MessageAttributes/{name}/Value"));
             value.and_then(Value::as_str)
         };
-        match attribute("EventID") {
-            Some(id) => Self::of_rds(id, attribute("Resource").unwrap_or("")),
+        let field = |name: &str| message.get(name).and_then(Value::as_str);
+        let linked = field("Event ID").and_then(|link| link.rsplit('#').next());
+        let resource = attribute("Resource").or_else(|| field("Source ARN"));
+        match attribute("EventID").or(linked) {
+            Some(id) => Self::of_rds(id, resource.or_else(|| field("Source ID")).unwrap_or("")),
             None => Self::Nothing(
                 "a notification of SNS that is none of RDS asks for nothing here".to_owned(),
             ),
@@ -68,14 +73,14 @@ impl Event {
         }
     }
 
-    fn of_rds(id: &str, arn: &str) -> Self {
+    fn of_rds(id: &str, snapshot: &str) -> Self {
         if !FINISHED.contains(&id) {
             return Self::Nothing(format!("{id:?} is no event of a finished snapshot"));
         }
-        if arn.is_empty() {
+        if snapshot.is_empty() {
             return Self::Nothing("the event names no snapshot".to_owned());
         }
-        Self::Snapshot(arn.to_owned())
+        Self::Snapshot(snapshot.to_owned())
     }
 }
 
@@ -128,7 +133,30 @@ mod tests {
             attributes("RDS-EVENT-0042"),
         );
         assert_eq!(Event::read(&subscribed), Event::Snapshot(arn.to_owned()));
+        // Without attributes the body has to do: the event at the end of a link, and the ARN, which older ones have not.
+        let body = |event: &str, kind: &str, arn: &str| {
+            let link = format!(
+                "http://docs.amazonwebservices.com/AmazonRDS/latest/UserGuide/USER_Events.html#{event}"
+            );
+            let body =
+                json!({"Event Source": kind, "Source ID": "rds:my-db-snapshot", "Event ID": link});
+            let mut body = body.as_object().unwrap().clone();
+            if !arn.is_empty() {
+                body.insert("Source ARN".to_owned(), json!(arn));
+            }
+            through_sns(Value::Object(body).to_string(), json!({}))
+        };
+        for event in FINISHED {
+            let read = Event::read(&body(event, "db-snapshot", arn));
+            assert_eq!(read, Event::Snapshot(arn.to_owned()));
+            let read = Event::read(&body(event, "db-snapshot", ""));
+            assert_eq!(read, Event::Snapshot("rds:my-db-snapshot".to_owned()));
+        }
         for (ignored, why) in [
+            (
+                body("RDS-EVENT-0169", "db-cluster-snapshot", arn),
+                "RDS-EVENT-0169",
+            ),
             (
                 through_sns("{}".to_owned(), attributes("RDS-EVENT-0041")),
                 "RDS-EVENT-0041",

@@ -86,7 +86,7 @@ impl Work {
     pub async fn invoke(&self, event: &Value, now: Timestamp) -> Done {
         match Event::read(event) {
             Event::Nothing(why) => Done::nothing(why),
-            Event::Snapshot(arn) => self.one(&arn).await,
+            Event::Snapshot(named) => self.one(&named).await,
             Event::Tick => {
                 let mut databases = Vec::new();
                 for database in &self.configuration.databases {
@@ -101,21 +101,25 @@ impl Work {
         }
     }
 
-    /// Copies the snapshot of an event.
-    async fn one(&self, arn: &str) -> Done {
+    /// Copies the snapshot of an event, which has its ARN or its identifier alone.
+    async fn one(&self, named: &str) -> Done {
         let region = self.configuration.source;
-        let parts: Vec<&str> = arn.splitn(7, ':').collect();
-        let ["arn", _, "rds", from, _, "snapshot", id] = parts[..] else {
-            return Done::nothing(format!("{arn:?} is not the ARN of a snapshot"));
+        let parts: Vec<&str> = named.splitn(7, ':').collect();
+        let id = match parts[..] {
+            ["arn", _, "rds", from, _, "snapshot", id] => {
+                if from != region.as_str() {
+                    return Done::nothing(format!("{named} does not lie in {region}"));
+                }
+                id
+            }
+            ["arn", ..] => return Done::nothing(format!("{named:?} is not the ARN of a snapshot")),
+            _ => named,
         };
-        if from != region.as_str() {
-            return Done::nothing(format!("{arn} does not lie in {region}"));
-        }
         let mut errors = Vec::new();
         let found = self.source.snapshot(id).await;
         let source = match found {
             Ok(Some(source)) => Some(source),
-            Ok(None) => return Done::nothing(format!("{arn} is not there any more")),
+            Ok(None) => return Done::nothing(format!("{named} is not there any more")),
             Err(error) => {
                 errors.push(reported(&error));
                 None

@@ -205,6 +205,53 @@ async fn invoke_by_an_event_that_is_none_of_its_own_does_nothing() {
     assert_eq!(stage.begun(), 0);
 }
 
+#[tokio::test]
+async fn invoke_by_notifications_of_sns_makes_one_copy() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let arn = stage.take("seed").await;
+    let mut lambda = stage.lambda().await;
+    let through_sns = |message: Value, attributes: Value| {
+        json!({"Records": [{
+            "EventSource": "aws:sns",
+            "EventVersion": "1.0",
+            "Sns": {
+                "Type": "Notification",
+                "TopicArn": format!("arn:aws:sns:{PRIMARY}:123456789012:rds"),
+                "Subject": "RDS Notification Message",
+                "Message": message.to_string(),
+                "MessageAttributes": attributes,
+            }
+        }]})
+    };
+    let link = "http://docs.amazonwebservices.com/AmazonRDS/latest/UserGuide/USER_Events.html#RDS-EVENT-0042";
+    let mut body = json!({
+        "Event Source": "db-snapshot",
+        "Event Time": "2018-10-06 12:26:13.882",
+        "Source ID": "seed",
+        "Source ARN": arn,
+        "Event ID": link,
+        "Event Message": "Manual snapshot created",
+    });
+    let of_bridge = through_sns(finished(&arn, "RDS-EVENT-0042"), json!({}));
+    let attributes = json!({
+        "EventID": {"Type": "String", "Value": "RDS-EVENT-0042"},
+        "Resource": {"Type": "String", "Value": arn},
+    });
+    let with_attributes = through_sns(body.clone(), attributes);
+    let without = through_sns(body.clone(), json!({}));
+    body.as_object_mut().unwrap().remove("Source ARN");
+    let by_id = through_sns(body, json!({}));
+    for event in [of_bridge, with_attributes, without, by_id] {
+        let answer = lambda.invoke(&event).await.unwrap();
+        assert_eq!(answer["event"], "snapshot", "{event} {answer}");
+        let outcome = &answer["databases"][0]["copied"]["snapshots"][0]["outcome"];
+        assert_eq!(outcome, "in-progress", "{event} {answer}");
+    }
+    assert_eq!(stage.begun(), 1);
+}
+
 // aws-behaviour: 31
 #[tokio::test]
 async fn invoke_by_schedule_copies_the_newest_and_prunes_what_has_a_good_successor() {
