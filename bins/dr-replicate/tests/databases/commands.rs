@@ -356,6 +356,34 @@ async fn restore_dry_run_refuses_what_rds_would() {
 }
 
 #[tokio::test]
+async fn snapshots_copy_of_a_misspelt_snapshot_names_those_that_are_there() {
+    let Some(stage) = stage().await else {
+        return;
+    };
+    for id in ["before-release", "after-release"] {
+        stage.take(id).await;
+    }
+    let copy = ["snapshots", "copy", "--database", ID, "--snapshot"];
+    let copy = |id| [&copy[..], &[id], &POLL].concat();
+    let stderr = stage.stderr(2, &copy("before-relaese")).await;
+    assert!(
+        stderr.contains(&format!(
+            "ca-central-1 has no snapshot before-relaese of {ID}"
+        )),
+        "{stderr}"
+    );
+    let hint = stderr.lines().find(|line| line.starts_with("hint: "));
+    let hint = hint.unwrap_or_default();
+    for id in ["before-release", "after-release"] {
+        assert!(hint.contains(id), "{stderr}");
+    }
+    assert_eq!(stage.calls("CopyDBSnapshot"), 0);
+    let done = stage.json(0, &copy("before-release")).await;
+    let copied = &done["databases"][0]["done"]["snapshots"][0];
+    assert_eq!(copied["source"], "before-release", "{done}");
+}
+
+#[tokio::test]
 async fn snapshots_copy_of_a_database_without_one_goes_on_with_the_others() {
     let Some(stage) = stage().await else {
         return;

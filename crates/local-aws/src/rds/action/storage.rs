@@ -62,6 +62,9 @@ pub(super) fn check(settings: &Settings) -> Outcome<()> {
     }?;
     let least = least_growth(*storage_gib);
     match settings.max_storage_gib {
+        Some(most) if most < *storage_gib => Err(Refusal::combination(
+            "Max storage size must be greater than storage size",
+        )),
         Some(most) if most < least => Err(Refusal::combination(format!(
             "Invalid max storage size for engine name postgres and storage type {storage_type}: {most}"
         ))),

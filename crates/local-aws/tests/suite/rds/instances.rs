@@ -628,6 +628,10 @@ async fn storage_has_iops_where_its_type_does_and_grows_by_a_tenth_every_six_hou
         let error = refused.send().await.unwrap_err();
         assert_eq!(code(&error), "InvalidParameterCombination", "{why}");
     }
+    let error = kind("gp2", 50).max_allocated_storage(25).send().await;
+    let error = error.unwrap_err().into_service_error();
+    let wanted = "Max storage size must be greater than storage size";
+    assert_eq!(error.meta().message(), Some(wanted));
     let error = kind("gp9", 20).send().await.unwrap_err();
     assert_eq!(code(&error), "InvalidParameterValue");
     created(&client, &rds, "app").await;
