@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use local_aws::RegionState;
 use report::finding::Status;
 
-use crate::keyed::replicate;
-use crate::stage::{DR, PRIMARY, Stage, pair};
+use crate::keyed::{encrypt_both, replicate};
+use crate::stage::{DR, PRIMARY, Stage, options, pair};
 
 const OPTIONS: BacklogOptions = BacklogOptions {
     listings: 2,
@@ -40,6 +40,11 @@ impl Stage {
         let both = self.env.both(self.from.region, self.to.region);
         backlog_by_statuses(&both, &pair(), options, Timestamp::now()).await
     }
+}
+
+fn tally(reading: &Reading<Tally>) -> Option<(u64, u64)> {
+    let tally = reading.known()?;
+    Some((tally.objects, tally.bytes))
 }
 
 fn reason<T: std::fmt::Debug>(reading: &Reading<T>) -> &str {
@@ -194,4 +199,47 @@ async fn backlog_by_statuses_tells_what_waits_has_failed_or_has_no_rule() {
         statuses,
         [Status::Ok, Status::Ok, Status::Wrong, Status::Wrong]
     );
+}
+
+/// The status of a version stays `FAILED` for ever, and a copy by a sync is a version of its own.
+// aws-behaviour: 84
+#[tokio::test]
+async fn backlog_of_failures_that_a_sync_has_copied_is_none() {
+    for keyed in [false, true] {
+        let stage = stage!();
+        if keyed {
+            encrypt_both(&stage).await;
+        }
+        stage.put_source("before-the-rule", b"12345").await;
+        replicate(&stage).await;
+        assert!(stage.make_fence(FenceWanted::Fenced).await.holds());
+        for key in ["refused", "rewritten"] {
+            stage.put_source(key, b"123").await;
+        }
+        assert!(stage.make_fence(FenceWanted::Unfenced).await.holds());
+        let open = stage.by_statuses(OPTIONS).await;
+        assert_eq!(tally(&open.failed), Some((2, 6)), "{open:?}");
+        assert_eq!(tally(&open.uncovered), Some((1, 5)), "{open:?}");
+
+        let planned = stage.plan(&options()).await;
+        assert_eq!(stage.apply("r1", planned).await.unwrap().copied.objects, 3);
+        let copied = stage.by_statuses(OPTIONS).await;
+        assert_eq!(tally(&copied.failed), Some((0, 0)), "{copied:?}");
+        assert_eq!(tally(&copied.uncovered), Some((0, 0)), "{copied:?}");
+        let findings = copied.findings(Duration::from_secs(900));
+        assert!(
+            findings.iter().all(|finding| finding.status == Status::Ok),
+            "{findings:?}"
+        );
+        let head = stage.from.s3.head_object().bucket("photos").key("refused");
+        let status = head.send().await.unwrap().replication_status.unwrap();
+        assert_eq!(status.as_str(), "FAILED");
+
+        // Other content of the same length, and what is gone, is open again.
+        stage.put_destination("rewritten", b"xyz").await;
+        stage.delete("before-the-rule").await;
+        let open = stage.by_statuses(OPTIONS).await;
+        assert_eq!(tally(&open.failed), Some((1, 3)), "{open:?}");
+        assert_eq!(tally(&open.uncovered), Some((1, 5)), "{open:?}");
+    }
 }

@@ -1,4 +1,8 @@
 //! What two buckets show: lists of versions side by side, and the status of each object that is not alike in them.
+//!
+//! The status is that of a version, and stays: what S3 gave up on is `FAILED` for ever, whatever copies it afterwards
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-status.html>), and what no rule replicates has none.
+//! So both count only where the copy is not proven to have the content.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +14,10 @@ use jiff::Timestamp;
 
 use super::{Backlog, BacklogBy, Oldest, Reading, age};
 use crate::objects::bucket::Bucket;
+use crate::objects::compare::{Mode, Verdict};
 use crate::objects::entry::ObjectMeta;
-use crate::objects::examine::{AT_ONCE, is_of_one_object};
+use crate::objects::examine::{AT_ONCE, Examination, Examiner, Question, is_of_one_object};
+use crate::objects::own_copies::OwnCopies;
 use crate::objects::pairing::BucketPair;
 use crate::objects::plan::Tally;
 use crate::objects::walk::{Visitor, WalkError, walk};
@@ -22,13 +28,14 @@ pub struct BacklogOptions {
     /// Ranges that are listed at once.
     pub listings: usize,
     /// Objects whose status is asked for, at most: one HeadObject each, for those that the DR bucket has not in the same
-    /// version. Where there are more, what waits is not known.
+    /// version, and one on each side more where the lists do not prove that a later copy has the content. Where there are
+    /// more, what waits is not known.
     pub most_heads: u64,
 }
 
 /// The backlog of a bucket, by lists of versions of both sides; HeadObject tells the status of what is not the same version in
-/// both. Current objects count: not old versions, nor deletions that wait. A side that does not answer leaves everything
-/// unknown.
+/// both. Current objects count: not old versions, nor deletions that wait; and nothing counts as given up on or not replicated
+/// whose content the copy has, by ETag, version ID or checksum. A side that does not answer leaves everything unknown.
 pub async fn backlog_by_statuses(
     both: &Both,
     pair: &BucketPair,
@@ -60,9 +67,16 @@ async fn look(
     pages.by().versions();
     beside.by().versions();
     let left = Arc::new(AtomicU64::new(options.most_heads));
+    let examiner = Arc::new(Examiner {
+        source: primary.clone(),
+        destination: dr.clone(),
+        mode: Mode::Auto,
+        headers: false,
+        own_copies: OwnCopies::default(),
+    });
     let looking = walk(Arc::new(pages), Arc::new(beside), options.listings, || {
         Looking {
-            primary: primary.clone(),
+            examiner: examiner.clone(),
             left: left.clone(),
             unlike: Vec::new(),
             found: Found::default(),
@@ -170,15 +184,44 @@ enum Status {
 }
 
 struct Looking {
-    primary: Bucket,
-    /// HeadObject requests that may still be made.
+    examiner: Arc<Examiner>,
+    /// Objects that may still be asked about.
     left: Arc<AtomicU64>,
-    unlike: Vec<(String, ObjectMeta)>,
+    unlike: Vec<Question>,
     found: Found,
 }
 
 impl Looking {
-    async fn status(&self, key: &str, meta: &ObjectMeta) -> Result<Status, Error> {
+    async fn status(&self, question: &Question) -> Result<Status, Error> {
+        let status = self
+            .status_of_version(&question.key, &question.source)
+            .await?;
+        match status {
+            Status::Failed | Status::Uncovered if self.has_arrived(question).await? => {
+                Ok(Status::Done)
+            }
+            status => Ok(status),
+        }
+    }
+
+    /// Whether the copy is proven to have what the primary has, whoever put it there.
+    async fn has_arrived(&self, question: &Question) -> Result<bool, Error> {
+        let Question {
+            key,
+            source,
+            destination: Some(copy),
+        } = question
+        else {
+            return Ok(false);
+        };
+        let verdict = match self.examiner.listed(key, source, copy) {
+            Some(verdict) => Examination::Both(verdict),
+            None => self.examiner.examine(question.clone()).await?.verdict,
+        };
+        Ok(matches!(verdict, Examination::Both(Verdict::Equal(_))))
+    }
+
+    async fn status_of_version(&self, key: &str, meta: &ObjectMeta) -> Result<Status, Error> {
         let taken = self
             .left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
@@ -187,7 +230,12 @@ impl Looking {
         if taken.is_err() {
             return Ok(Status::NotTold("too many are not alike".to_owned()));
         }
-        let head = match self.primary.head(key, meta.version.as_deref()).await {
+        let head = match self
+            .examiner
+            .source
+            .head(key, meta.version.as_deref())
+            .await
+        {
             Ok(Some(head)) => head,
             Ok(None) => return Ok(Status::Done),
             Err(error) if is_of_one_object(&error) => {
@@ -212,23 +260,27 @@ impl Visitor for Looking {
     fn visit(&mut self, key: &str, source: Option<&ObjectMeta>, destination: Option<&ObjectMeta>) {
         let Some(source) = source else { return };
         if !destination.is_some_and(|destination| source.is_version_of(destination)) {
-            self.unlike.push((key.to_owned(), source.clone()));
+            self.unlike.push(Question {
+                key: key.to_owned(),
+                source: source.clone(),
+                destination: destination.cloned(),
+            });
         }
     }
 
     async fn flush(&mut self) -> Result<(), Error> {
         let unlike = std::mem::take(&mut self.unlike);
         let looking = &*self;
-        let told: Vec<(String, ObjectMeta, Status)> = futures::stream::iter(unlike)
-            .map(|(key, meta)| async move {
-                let status = looking.status(&key, &meta).await?;
-                Ok::<_, Error>((key, meta, status))
+        let told: Vec<(Question, Status)> = futures::stream::iter(unlike)
+            .map(|question| async move {
+                let status = Box::pin(looking.status(&question)).await?;
+                Ok::<_, Error>((question, status))
             })
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
-        for (key, meta, status) in told {
-            self.found.add(key, &meta, status);
+        for (question, status) in told {
+            self.found.add(question.key, &question.source, status);
         }
         Ok(())
     }
