@@ -30,7 +30,7 @@ struct Outcome {
     run: Option<String>,
     /// Null when no job was made.
     jobs: Option<Jobs>,
-    /// Copies that later runs know for the same; null when not all jobs are complete.
+    /// Copies that later runs know for the same; null when it is not sure what the jobs have copied.
     recorded: Option<Tally>,
 }
 
@@ -103,7 +103,7 @@ pub(super) async fn run(
     let jobs = outcome.batch.jobs.iter();
     let ids: Vec<String> = jobs.filter_map(|job| job.id.clone()).collect();
     let jobs = watch_jobs(args, pair, &options.control, &ids, stop.clone()).await?;
-    if end(&jobs) == Exit::Fine {
+    if have_ended(&jobs) {
         outcome.recorded =
             record(&run, pair, &options.control, &options.journal_key, folders).await;
     }
@@ -142,7 +142,7 @@ pub(super) async fn resume(
     let control = connect::job_control(&pair.env, &pair.destination).await?;
     let jobs = watch_jobs(args, pair, &control, &args.batch.job, stop.clone()).await?;
     cli::print(global, &jobs)?;
-    if end(&jobs) == Exit::Fine {
+    if have_ended(&jobs) {
         record_earlier(args, pair, &control, &jobs).await?;
     }
     Ok(if *stop.borrow() {
@@ -163,17 +163,19 @@ async fn record(
     let between = (&pair.source, &pair.destination);
     let journals = (pair.journals.as_ref(), key);
     match record_copies(run, between, folders, journals, control).await {
-        Ok(recorded) => recorded,
-        Err(error) => {
-            let error = anyhow::Error::new(error);
-            cli::note(&format!(
-                "what the jobs of run {} have copied is not written down, and what neither ETags nor checksums prove will be \
-                 copied again: {error:#}",
-                run.run
-            ));
-            None
-        }
+        Ok(Some(recorded)) => Some(recorded),
+        Ok(None) => not_written_down(run, "not all of its jobs have come to all of their objects"),
+        Err(error) => not_written_down(run, &format!("{:#}", anyhow::Error::new(error))),
     }
+}
+
+fn not_written_down(run: &Run, why: &str) -> Option<Tally> {
+    cli::note(&format!(
+        "what the jobs of run {} have copied is not written down, and what neither ETags nor checksums prove will be copied \
+         again: {why}",
+        run.run
+    ));
+    None
 }
 
 /// The same for jobs that earlier runs have made.
@@ -235,6 +237,10 @@ async fn watch_jobs(
         cli::note(&format!("jobs run on; follow them again with `{again}`"));
     }
     Ok(jobs)
+}
+
+fn have_ended(jobs: &Jobs) -> bool {
+    jobs.0.iter().all(|job| job.ended)
 }
 
 /// What a job could not copy, or has not copied yet, is not known to be equal.

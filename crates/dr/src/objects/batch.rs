@@ -32,6 +32,7 @@ use super::location::{JOURNAL, S3Location};
 use super::plan::{Listed, Step, Tally, examples};
 use super::spool::SpoolError;
 
+mod failed_tasks;
 mod follow;
 mod manifests;
 mod record;
@@ -135,6 +136,14 @@ pub enum BatchError {
     Unversioned {
         /// The destination bucket.
         bucket: String,
+    },
+    /// A job has failed at objects, and its report does not tell which they are.
+    #[error("the report {key} cannot be used: {problem}")]
+    Report {
+        /// Key of the report.
+        key: String,
+        /// What cannot be used, in words.
+        problem: String,
     },
     /// S3 names no job.
     #[error("S3 answered without the job's {0}")]
@@ -291,10 +300,7 @@ pub async fn submit(
     }
     let journals = options.journals.as_ref().unwrap_or(destination);
     let journal = Journal::begin(runs, journals, run, &options.journal_key)?;
-    let files = match journals.region() == destination.region() {
-        true => journals,
-        false => destination,
-    };
+    let files = files_beside(journals, destination);
     let rows = options.inventory.is_some().then_some(directory);
     let rows = rows.map(|directory| PlannedRows::new(&directory.join("planned")));
     let rows = rows.transpose()?;
@@ -367,6 +373,14 @@ pub async fn submit(
     // Nothing of the run is left on this machine, so that no later one needs to look for it.
     journal.end(false).await?;
     Ok(plan)
+}
+
+/// Where the manifests and reports of jobs lie: beside the journal, or in the destination where that is in another region.
+fn files_beside<'a>(journals: &'a Bucket, destination: &'a Bucket) -> &'a Bucket {
+    match journals.region() == destination.region() {
+        true => journals,
+        false => destination,
+    }
 }
 
 const CSV: JobManifestFormat = JobManifestFormat::S3BatchOperationsCsv20180820;

@@ -125,6 +125,11 @@ pub(super) enum Record {
         /// What the source was.
         from: CopiedFrom,
     },
+    /// A batch job could not make a change that the run had meant it to make.
+    NotCopied {
+        /// The whole key.
+        key: String,
+    },
     /// A batch job is about to be asked for.
     #[serde(rename = "job-asked")]
     JobRequested {

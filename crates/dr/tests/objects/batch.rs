@@ -39,13 +39,17 @@ fn control(rules: &[&Rule]) -> BatchOptions {
 }
 
 fn describe(status: JobStatus, succeeded: i64, failed: i64) -> Rule {
+    described(status, 10, succeeded, failed)
+}
+
+fn described(status: JobStatus, tasks: i64, succeeded: i64, failed: i64) -> Rule {
     mock!(aws_sdk_s3control::Client::describe_job)
         .match_requests(|request| {
             request.account_id() == Some("123456789012") && request.job_id() == Some("job-1")
         })
         .then_output(move || {
             let progress = JobProgressSummary::builder()
-                .total_number_of_tasks(10)
+                .total_number_of_tasks(tasks)
                 .number_of_tasks_succeeded(succeeded)
                 .number_of_tasks_failed(failed)
                 .build();
@@ -135,6 +139,11 @@ fn going_on() -> watch::Receiver<bool> {
 
 /// What S3 does with a manifest.
 async fn perform(stage: &Stage, manifest: &str) -> Vec<String> {
+    perform_but(stage, manifest, &[]).await
+}
+
+/// The same, where it may not read some objects.
+async fn perform_but(stage: &Stage, manifest: &str, failing: &[&str]) -> Vec<String> {
     let s3 = &stage.to.s3;
     let object = s3.get_object().bucket("photos-dr").key(manifest);
     let body = object.send().await.unwrap().body.collect().await.unwrap();
@@ -145,6 +154,9 @@ async fn perform(stage: &Stage, manifest: &str) -> Vec<String> {
         let key = percent_encoding::percent_decode_str(encoded)
             .decode_utf8()
             .unwrap();
+        if failing.contains(&&*key) {
+            continue;
+        }
         let copy = s3.copy_object().bucket("photos-dr").key(&*key);
         copy.copy_source(format!("{bucket}/{encoded}"))
             .send()
@@ -522,6 +534,10 @@ async fn submit_of_many_steps_asks_about_none_of_them() {
 
 /// Makes a job for what differs, and does what S3 would do for it.
 pub(crate) async fn copied_by_a_job(stage: &Stage, run: &str) -> usize {
+    copied_by_a_job_but(stage, run, &[]).await
+}
+
+async fn copied_by_a_job_but(stage: &Stage, run: &str, failing: &[&str]) -> usize {
     let approved = approve(stage.plan(&stage.keyed_options()).await);
     let create = mock!(aws_sdk_s3control::Client::create_job)
         .then_output(|| CreateJobOutput::builder().job_id("job-1").build());
@@ -532,10 +548,40 @@ pub(crate) async fn copied_by_a_job(stage: &Stage, run: &str) -> usize {
     let made = submitted.await.unwrap();
     assert_eq!(made.jobs.len(), 1, "{made:?}");
     let manifest = format!(".dr-journal/{run}/batch-0.csv");
-    perform(stage, &manifest).await.len()
+    perform_but(stage, &manifest, failing).await.len()
+}
+
+/// As S3 reports what a job could not copy.
+async fn report_failed(stage: &Stage, run: &str, rows: &str) {
+    let folder = format!(".dr-journal/{run}/job-job-1");
+    let results = format!("{folder}/results/6217b0fab0de85c408b4be96aeaca9b195a7daa5.csv");
+    stage.put_destination(&results, rows.as_bytes()).await;
+    let manifest = serde_json::json!({
+        "Format": "Report_CSV_20180820",
+        "ReportCreationDate": "2026-11-30T17:48:39.725Z",
+        "Results": [{
+            "TaskExecutionStatus": "failed",
+            "Bucket": "photos-dr",
+            "MD5Checksum": md5(rows.as_bytes()),
+            "Key": results,
+        }],
+        "ReportSchema": "Bucket, Key, VersionId, TaskStatus, ErrorCode, HTTPStatusCode, ResultMessage",
+    });
+    let manifest = manifest.to_string();
+    let key = format!("{folder}/manifest.json");
+    stage.put_destination(&key, manifest.as_bytes()).await;
+}
+
+/// What S3 writes of an object that it could not copy.
+fn failed_row(key: &str) -> String {
+    format!("photos,{key},,failed,403,AccessDenied,\"Access Denied, by \"\"KMS\"\"\"\n")
 }
 
 async fn recorded(stage: &Stage, run: &str, job: Rule) -> Option<u64> {
+    try_record(stage, run, job).await.unwrap()
+}
+
+async fn try_record(stage: &Stage, run: &str, job: Rule) -> Result<Option<u64>, BatchError> {
     let directory = tempfile::tempdir().unwrap();
     let (run, options) = (stage.run(run), control(&[&job]));
     let recorded = record_copies(
@@ -545,7 +591,7 @@ async fn recorded(stage: &Stage, run: &str, job: Rule) -> Option<u64> {
         (None, &options.journal_key),
         &options.control,
     );
-    recorded.await.unwrap().map(|tally| tally.objects)
+    Ok(recorded.await?.map(|tally| tally.objects))
 }
 
 /// Objects under keys that nothing but reading them could tell apart.
@@ -566,11 +612,13 @@ async fn copies_of_jobs_under_keys_are_the_same_from_then_on_and_are_not_copied_
     let stage = stage!();
     keyed_objects(&stage).await;
     assert_eq!(copied_by_a_job(&stage, "r1").await, 20);
-    // Nothing is sure while the job goes on, or when it has failed at an object.
+    // Nothing is sure while the job goes on, or when it has not come to all objects.
     for job in [
         describe(JobStatus::Active, 10, 0),
-        describe(JobStatus::Complete, 19, 1),
+        described(JobStatus::Completing, 20, 19, 1),
+        described(JobStatus::Cancelled, 20, 18, 1),
         describe(JobStatus::Failed, 0, 0),
+        described(JobStatus::Failed, 0, 0, 0),
     ] {
         assert_eq!(recorded(&stage, "r1", job).await, None);
     }
@@ -600,6 +648,72 @@ async fn copies_of_jobs_under_keys_are_the_same_from_then_on_and_are_not_copied_
     let journal = stage.runs.path().join("r2/journal.jsonl");
     let journal = std::fs::read_to_string(journal).unwrap();
     assert_eq!(journal.matches("\"record\":\"copied\"").count(), 3);
+}
+
+#[tokio::test]
+async fn copies_of_a_job_that_failed_at_objects_are_recorded_without_these() {
+    let stage = stage!();
+    keyed_objects(&stage).await;
+    put_bare(&stage.from, "photos", "a b+c%2B", b"new").await;
+    let before = stage.destination().await;
+    let failing = ["k03", "a b+c%2B"];
+    assert_eq!(copied_by_a_job_but(&stage, "r1", &failing).await, 19);
+    let job = || described(JobStatus::Complete, 21, 19, 2);
+    // S3 has counted two failures, and does not tell which they are.
+    let journal = stage.runs.path().join("r1/journal.jsonl");
+    let untold = std::fs::read_to_string(&journal).unwrap();
+    let rows = ["k03", "a%20b%2Bc%252B"].map(failed_row).concat();
+    for report in [
+        None,
+        Some(failed_row("k03")),
+        Some(["k03", "k99"].map(failed_row).concat()),
+    ] {
+        if let Some(report) = report {
+            report_failed(&stage, "r1", &report).await;
+        }
+        let refused = try_record(&stage, "r1", job()).await.unwrap_err();
+        let is_of_report = matches!(refused, BatchError::Report { .. } | BatchError::Call(_));
+        assert!(is_of_report, "{refused:?}");
+    }
+    assert_eq!(std::fs::read_to_string(&journal).unwrap(), untold);
+
+    // The same content, right where the job would have left it.
+    put_bare(&stage.to, "photos-dr", "k03", b"new").await;
+    report_failed(&stage, "r1", &rows).await;
+    assert_eq!(recorded(&stage, "r1", job()).await, Some(19));
+    let plan = stage.plan(&stage.keyed_options()).await;
+    let plan = plan.plan();
+    assert_eq!(
+        (
+            plan.equal.objects,
+            plan.replace.tally.objects,
+            plan.create.tally.objects
+        ),
+        (19, 1, 1),
+        "{plan:?}"
+    );
+    assert_eq!(recorded(&stage, "r1", job()).await, Some(0));
+    let directory = tempfile::tempdir().unwrap();
+    let replayed = stage.replay("r1", directory.path()).await;
+    let ended = control(&[&any_job(JobStatus::Complete)]).control;
+    let planned = plan_undo(
+        &replayed,
+        Some(&ended),
+        Some(&stage.source),
+        directory.path(),
+    )
+    .await;
+    let planned = planned.unwrap();
+    let plan = planned.plan();
+    assert_eq!(
+        (plan.restore.objects, plan.remove.objects),
+        (10, 9),
+        "{plan:?}"
+    );
+    stage.carry_out_undo(planned, "u1").await;
+    assert_eq!(stage.destination().await["k03"].body, b"new");
+    stage.delete("k03").await;
+    assert_eq!(stage.destination().await, before);
 }
 
 #[tokio::test]

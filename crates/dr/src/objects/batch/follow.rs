@@ -43,6 +43,13 @@ impl JobState {
         self.status == JobStatus::Complete.as_str() && self.failed == 0
     }
 
+    /// Whether each object in its manifest was copied or has failed. A job that was cancelled, or ended as failed, may not have
+    /// come to all of them.
+    pub(super) fn has_tried_all(&self) -> bool {
+        self.is_complete()
+            || (self.ended && self.objects > 0 && self.succeeded + self.failed == self.objects)
+    }
+
     fn unknown(id: &str) -> Self {
         Self {
             id: id.to_owned(),

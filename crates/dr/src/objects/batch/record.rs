@@ -1,9 +1,9 @@
 //! What jobs have copied, written down once they have ended.
 //!
 //! A job tells nobody what it left, and under KMS keys no ETag tells it either: without a line in a journal each later run
-//! would copy everything again. What it takes to be sure: every task of the job has succeeded, so that it has written a version
-//! of each key; in the destination one version, and no more, lies on what was there before; and the source still has what was
-//! to be copied.
+//! would copy everything again. What it takes to be sure: every task of the job was tried, so that it has written a version of
+//! each key but those that its report names as failed; in the destination one version, and no more, lies on what was there
+//! before; and the source still has what was to be copied.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,21 +15,24 @@ use super::super::entry::{ETag, NULL};
 use super::super::journal::{
     Change, CopiedFrom, Intent, Journal, JournalKey, Outcome, Record, ReplayedJob, Run,
 };
-use super::super::location::S3Location;
+use super::super::location::{JOURNAL, S3Location};
 use super::super::plan::Tally;
 use super::super::version_ids::before;
+use super::failed_tasks::FailedTasks;
 use super::follow::{JobState, ask};
-use super::{BatchError, JobControl};
+use super::{BatchError, JobControl, files_beside};
 
 /// Changes that are looked at at once.
 const BATCH: usize = 1_000;
 
-/// Writes down what the jobs of `run` have copied, as far as it is sure, so that later runs know it for the same. `None` where
-/// nothing is sure: a job has not ended, has failed at an object, or is not known any more. The journal is the one of this
+/// Writes down what the jobs of `run` have copied, as far as it is sure, so that later runs know it for the same, and what they
+/// could not copy, so that an undo takes nothing there for theirs. `None` where nothing is sure: a job has not ended, has not
+/// come to all objects, or is not known any more. The journal is the one of this
 /// machine or, with the digests of `key`, that in `journals`; `directory` is for what it tells meanwhile.
 ///
 /// # Errors
-/// When the journal cannot be taken up, or S3 does not tell about a job or the versions of a bucket.
+/// When the journal cannot be taken up, S3 does not tell about a job or the versions of a bucket, or a job has failed at objects
+/// and its report does not say at which.
 pub async fn record_copies(
     run: &Run,
     (source, destination): (&Bucket, &Bucket),
@@ -39,8 +42,26 @@ pub async fn record_copies(
 ) -> Result<Option<Tally>, BatchError> {
     let journals = journals.unwrap_or(destination);
     let (journal, resumed) = Journal::resume(runs, journals, run, key, directory).await?;
-    if !have_copied_all(destination, &resumed.jobs, control).await? {
+    let between = (source, destination);
+    let files = files_beside(journals, destination);
+    let Some(failed) = failed_tasks(between, files, run, &resumed.jobs, control).await? else {
         return Ok(None);
+    };
+    let mut named = 0;
+    if failed.tasks > 0 {
+        for change in resumed.changes.read()? {
+            let key = source_key(&change?.intent, between);
+            named += u64::from(key.is_some_and(|key| failed.may_name(&key)));
+        }
+    }
+    if named != failed.tasks {
+        return Err(BatchError::Report {
+            key: format!("{JOURNAL}{}/", run.run),
+            problem: format!(
+                "{} failed tasks name {named} objects of the run",
+                failed.tasks
+            ),
+        });
     }
     let mut recorded = Tally::default();
     let mut changes = resumed.changes.read()?;
@@ -55,57 +76,68 @@ pub async fn record_copies(
         }
         let open = intents.into_iter();
         let open = open.filter(|(_, outcome)| *outcome == Outcome::Unknown);
-        let copies = copies(
-            open.map(|(intent, _)| intent).collect(),
-            source,
-            destination,
-        )
-        .await?;
+        let open = open.filter_map(|(intent, _)| Some((source_key(&intent, between)?, intent)));
+        let (left, made): (Vec<_>, Vec<_>) = open.partition(|(key, _)| failed.may_name(key));
+        let copies = copies(made, between).await?;
         for (_, size) in &copies {
             recorded.add(*size);
         }
-        let records: Vec<Record> = copies.into_iter().map(|(record, _)| record).collect();
+        let left = left.into_iter().map(|(_, Intent { key, .. })| key);
+        let left = left.map(|key| Record::NotCopied { key });
+        let records: Vec<Record> = copies
+            .into_iter()
+            .map(|(record, _)| record)
+            .chain(left)
+            .collect();
         journal.append_intents(&records).await?;
     }
-    journal.end(true).await?;
+    journal.end(failed.tasks == 0).await?;
     Ok(Some(recorded))
 }
 
-async fn have_copied_all(
-    destination: &Bucket,
+/// The whole key in the source of what was copied.
+fn source_key(intent: &Intent, (source, destination): (&Bucket, &Bucket)) -> Option<String> {
+    let prefix = &destination.location().prefix;
+    let relative = intent.key.strip_prefix(prefix.as_str())?;
+    Some(source.key(relative))
+}
+
+/// What the jobs could not copy; `None` unless they have ended and tried to copy everything.
+async fn failed_tasks(
+    (source, destination): (&Bucket, &Bucket),
+    files: &Bucket,
+    run: &Run,
     jobs: &[ReplayedJob],
     control: &JobControl,
-) -> Result<bool, Error> {
+) -> Result<Option<FailedTasks>, BatchError> {
+    let mut failed = FailedTasks::default();
     for job in jobs {
         let Some(id) = &job.id else {
-            return Ok(false);
+            return Ok(None);
         };
         let state = match ask(destination, id, control).await {
             Ok(Some(job)) => JobState::of(id, &job),
-            Ok(None) => return Ok(false),
+            Ok(None) => return Ok(None),
             // S3 forgets a job some months after its end.
-            Err(error) if error.class == ErrorClass::Absent => return Ok(false),
-            Err(error) => return Err(error),
+            Err(error) if error.class == ErrorClass::Absent => return Ok(None),
+            Err(error) => return Err(error.into()),
         };
-        if !state.is_complete() {
-            return Ok(false);
+        if !state.has_tried_all() {
+            return Ok(None);
+        }
+        if state.failed > 0 {
+            let of = (run.run.as_str(), id.as_str());
+            failed.add(files, of, source.name(), state.failed).await?;
         }
     }
-    Ok(!jobs.is_empty())
+    Ok((!jobs.is_empty()).then_some(failed))
 }
 
 /// Those of the copies that are sure, and their lengths.
 async fn copies(
-    intents: Vec<Intent>,
-    source: &Bucket,
-    destination: &Bucket,
+    intents: Vec<(String, Intent)>,
+    (source, destination): (&Bucket, &Bucket),
 ) -> Result<Vec<(Record, u64)>, Error> {
-    let prefix = &destination.location().prefix;
-    let keys = intents.into_iter().filter_map(|intent| {
-        let relative = intent.key.strip_prefix(prefix.as_str())?;
-        Some((source.key(relative), intent))
-    });
-    let intents: Vec<(String, Intent)> = keys.collect();
     let left = newest(destination, intents.iter().map(|(_, intent)| &*intent.key)).await?;
     let came_from = newest(source, intents.iter().map(|(key, _)| &**key)).await?;
     let sure = intents.into_iter().filter_map(|(source_key, intent)| {

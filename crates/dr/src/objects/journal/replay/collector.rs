@@ -114,6 +114,11 @@ impl RecordSink for Collector {
                     self.known(intent, Outcome::Made { after, etag })?;
                 }
             }
+            Record::NotCopied { key } => {
+                if let Some((_, intent)) = self.open.remove(&key) {
+                    self.known(intent, Outcome::NotMade)?;
+                }
+            }
             Record::Failed { key, .. } => self.ended(place, key, Outcome::NotMade)?,
             Record::JobRequested { .. } if self.jobs.len() >= JOBS => {
                 return Err(JournalError::TooManyJobs {
