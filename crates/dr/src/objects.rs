@@ -68,8 +68,9 @@ pub use fence::{BucketFence, FencePlan, FenceStep, FenceWanted, apply_fence, pla
 pub use guard::{Approved, ChangeLimit, Policy, Refusal, Refusals, check_locations};
 pub use inventory::{Inventory, InventoryError, ManifestUrl, parity_of_inventories};
 pub use journal::{
-    Ended, JournalError, JournalKey, JournalSource, NoJournalKey, PrunePlan, ReplayedJob,
-    ReplayedRun, Run, RunEnd, RunEntry, RunSummary, Runs, list_runs, prune, replay,
+    Ended, JournalError, JournalKey, JournalSource, KeptRun, NoJournalKey, PrunePlan, PruneSources,
+    ReplayedJob, ReplayedRun, Run, RunEnd, RunEntry, RunSummary, Runs, list_runs, plan_prune,
+    prune, replay,
 };
 pub use list_xml::{ListingError, ListingReader};
 pub use location::{JOURNAL, S3Location, S3LocationError};

@@ -223,17 +223,24 @@ fn journals(settings: Option<&Settings>, env: &AwsEnv) -> Option<Bucket> {
     pairing(settings).open_journals(&env.dr_only(settings?.regions.dr))
 }
 
+/// Every bucket that may have journals, and what is known of others.
+pub(super) struct JournalClients {
+    pub(super) buckets: Vec<Bucket>,
+    pub(super) env: AwsEnv,
+    pub(super) settings: Option<Settings>,
+}
+
 /// Every bucket that may have journals.
 pub(super) async fn with_journals(
     global: &GlobalArgs,
     args: &JournalsArgs,
-) -> Result<Vec<Bucket>, Failure> {
+) -> Result<JournalClients, Failure> {
     let JournalsArgs {
         bucket, changed, ..
     } = args;
     let named = changed.to_region.is_some() && changed.to.is_some() && bucket.is_none();
-    let settings = settings(global, named)?;
-    let settings = settings.as_ref();
+    let given = settings(global, named)?;
+    let settings = given.as_ref();
     let pairing = pairing(settings);
     let places = match (bucket, &changed.to) {
         (Some(bucket), _) => vec![bucket.clone(), counterpart(&pairing, bucket)?],
@@ -256,17 +263,21 @@ pub(super) async fn with_journals(
         let region = region(changed.to_region, settings, &pairing, &place, Role::Dr)?;
         buckets.push(Bucket::new(&env.region(region), place));
     }
-    Ok(buckets)
+    Ok(JournalClients {
+        buckets,
+        env,
+        settings: given,
+    })
 }
 
-/// What a run copied from; `None` where nothing tells its region.
-pub(super) fn source_of(
-    run: &Run,
+/// A side of a run, as its journal has it; `None` where nothing tells its region.
+pub(super) fn side_of(
+    place: &str,
     given: Option<Region>,
     settings: Option<&Settings>,
     env: &AwsEnv,
 ) -> Option<Bucket> {
-    let place: S3Location = run.source.parse().ok()?;
+    let place: S3Location = place.parse().ok()?;
     let pairing = pairing(settings);
     let role = match pairing.is_dr(&place.bucket) {
         true => Role::Dr,

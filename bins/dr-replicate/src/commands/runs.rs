@@ -3,14 +3,15 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use dr::objects::{
-    Bucket, Ended, JournalSource, ReplayedRun, Run, RunSummary, Runs, S3Location, list_runs, prune,
-    replay,
+    Bucket, Ended, JobControl, JournalSource, PruneSources, ReplayedRun, Run, RunSummary, Runs,
+    S3Location, list_runs, plan_prune, prune, replay,
 };
 use report::{Document, Mark, Report};
 use serde::Serialize;
 
 use super::carry_out::scratch;
-use super::{connect, errors};
+use super::connect::{self, JournalClients};
+use super::errors;
 use crate::args::runs::{JournalsArgs, RunsCommand, RunsPruneArgs, RunsShowArgs};
 
 pub(crate) async fn run(global: &GlobalArgs, command: &RunsCommand) -> Result<Exit, Failure> {
@@ -31,13 +32,13 @@ pub(crate) async fn run(global: &GlobalArgs, command: &RunsCommand) -> Result<Ex
 async fn find(
     global: &GlobalArgs,
     args: &JournalsArgs,
-) -> Result<(PathBuf, Vec<Bucket>, Runs), Failure> {
+) -> Result<(PathBuf, JournalClients, Runs), Failure> {
     let runs = connect::runs(args.written.runs.as_ref())?;
-    let buckets = connect::with_journals(global, args).await?;
-    let found = list_runs(&runs, &buckets)
+    let clients = connect::with_journals(global, args).await?;
+    let found = list_runs(&runs, &clients.buckets)
         .await
         .map_err(|error| errors::journal("list the runs", error))?;
-    Ok((runs, buckets, found))
+    Ok((runs, clients, found))
 }
 
 /// What `runs show` prints.
@@ -102,7 +103,8 @@ impl Report for Shown {
 }
 
 async fn show(global: &GlobalArgs, args: &RunsShowArgs) -> Result<Exit, Failure> {
-    let (runs, buckets, found) = find(global, &args.journals).await?;
+    let (runs, clients, found) = find(global, &args.journals).await?;
+    let buckets = clients.buckets;
     let absent = || {
         let error = anyhow!("failed to find run {}", args.run);
         Failure::new(Exit::Usage, error).hint(errors::runs_list(args.journals.bucket.as_ref()))
@@ -136,25 +138,53 @@ async fn show(global: &GlobalArgs, args: &RunsShowArgs) -> Result<Exit, Failure>
 }
 
 async fn remove(global: &GlobalArgs, args: &RunsPruneArgs) -> Result<Exit, Failure> {
-    let (runs, buckets, found) = find(global, &args.journals).await?;
+    let (runs, clients, found) = find(global, &args.journals).await?;
     let time = cli::now()
         .checked_sub(args.older_than)
         .map_err(|error| Failure::new(Exit::Usage, error))?;
-    let plan = found.plan_prune(time);
-    let ends = plan.remove.is_empty() || args.dry_run;
+    let directory = scratch(&runs)?;
+    let key = connect::journal_key(args.journals.written.journal_key.as_ref())?;
+    let sources = PruneSources {
+        runs: &runs,
+        journals: &clients.buckets,
+        key: &key,
+        directory: directory.path(),
+    };
+    let plan = plan_prune(found, time, sources, async |run: &Run| {
+        changed(run, args, &clients).await
+    })
+    .await;
+    let ends = plan.remove().is_empty() || args.dry_run;
     if ends || global.output == OutputFormat::Table {
         cli::print(global, &plan)?;
     }
     if ends {
         return Ok(Exit::Fine);
     }
-    let question = format!("Remove {} journals for good?", plan.remove.len());
+    let question = format!("Remove {} journals for good?", plan.remove().len());
     cli::confirm_name(global, &question, "prune")?;
-    prune(&plan, &runs, &buckets)
+    prune(&plan, &runs, &clients.buckets)
         .await
         .map_err(|error| errors::journal("remove the journals", error))?;
     if global.output != OutputFormat::Table {
         cli::print(global, &plan)?;
     }
     Ok(Exit::Fine)
+}
+
+/// The bucket that a run changed, and where jobs that write to it are.
+async fn changed(
+    run: &Run,
+    args: &RunsPruneArgs,
+    clients: &JournalClients,
+) -> Result<(Bucket, JobControl), String> {
+    let given = args.journals.changed.to_region;
+    let settings = clients.settings.as_ref();
+    let bucket = connect::side_of(&run.destination, given, settings, &clients.env);
+    let bucket = bucket.ok_or_else(|| format!("the region of {} is not known", run.destination))?;
+    // Journals have whole keys.
+    let bucket = bucket.beside(S3Location::whole(bucket.location().bucket.clone()));
+    let control = connect::job_control(&clients.env, &bucket).await;
+    let control = control.map_err(|failure| failure.lines().join("; "))?;
+    Ok((bucket, control))
 }

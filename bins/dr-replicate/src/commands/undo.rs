@@ -59,7 +59,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
     };
     let source = replayed
         .begun()
-        .and_then(|run| connect::source_of(run, args.from_region, settings.as_ref(), &env));
+        .and_then(|run| connect::side_of(&run.source, args.from_region, settings.as_ref(), &env));
     let (control, source) = (control.as_ref(), source.as_ref());
     let planned = plan_undo(&replayed, control, source, directory.path())
         .await

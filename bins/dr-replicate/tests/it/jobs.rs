@@ -101,7 +101,7 @@ fn request(stream: &mut TcpStream) -> (String, String) {
 async fn sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
     let stage = stage!();
     stage.put(&stage.from, FROM, &["a", "b"]).await;
-    let control = Control::open(&["Active", "Suspended", "Suspended", "Complete"]);
+    let control = Control::open(&["Active", "Suspended", "Suspended", "Suspended", "Complete"]);
     let sync = ["sync", "--bucket", FROM, "--engine", "batch"];
     let output = control.run(&stage, &sync);
     assert_eq!(output.status.code(), Some(2), "without a role: {output:?}");
@@ -160,6 +160,14 @@ async fn sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("job-1 is Suspended"), "{text}");
     assert!(text.contains("sync --job job-1"), "{text}");
+    // Nor is its journal removed, however old it is.
+    let prune = ["runs", "prune", "--older-than", "0s", "--yes"];
+    let output = control.run(&stage, &prune);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let pruned: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(pruned["remove"], serde_json::json!([]));
+    assert_eq!(pruned["kept"][0]["run"], run);
+    assert_eq!(pruned["kept"][0]["why"], "job job-1 is Suspended");
 
     let again = ["sync", "--bucket", FROM, "--job", "job-1", "--wait", "0"];
     let output = control.run(&stage, &again);
@@ -178,4 +186,10 @@ async fn sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let undone: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(undone["nothing"]["objects"], 2, "{undone}");
+    let output = control.run(&stage, &prune);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let pruned: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(pruned["kept"], serde_json::json!([]));
+    let mut removed = pruned["remove"].as_array().unwrap().iter();
+    assert!(removed.any(|entry| entry["run"] == run), "{pruned}");
 }

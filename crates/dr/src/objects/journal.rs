@@ -20,16 +20,18 @@ use super::spool::SpoolError;
 
 mod key;
 mod open_uploads;
+mod prune;
 mod replay;
 mod runs;
 
 pub use key::{JournalKey, NoJournalKey};
 pub(super) use open_uploads::open_uploads;
+pub use prune::{KeptRun, PrunePlan, PruneSources, plan_prune, prune};
 #[cfg(feature = "fuzz")]
 pub(super) use replay::read_any;
 pub(super) use replay::{Change, Outcome, believed_copies};
 pub use replay::{Ended, JournalSource, ReplayedJob, ReplayedRun, RunSummary, replay};
-pub use runs::{PrunePlan, RunEnd, RunEntry, Runs, list_runs, prune};
+pub use runs::{RunEnd, RunEntry, Runs, list_runs};
 
 /// What happens to one object of the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

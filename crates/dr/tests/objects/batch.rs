@@ -11,15 +11,17 @@ use aws_sdk_s3control::types::{JobDescriptor, JobListDescriptor, JobProgressSumm
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use dr::objects::{
     BatchError, BatchOptions, BatchPlan, Bucket, Finding, InventoryError, JobControl, JobState,
-    JournalKey, JournalTrust, Mode, PlanOptions, ReplayedJob, UndoError, UndoRefusal, follow, plan,
-    plan_batch, plan_undo, record_copies, submit, undo, unfinished_jobs,
+    JournalKey, JournalTrust, Mode, PlanOptions, PrunePlan, PruneSources, ReplayedJob, Run,
+    UndoError, UndoRefusal, follow, list_runs, plan, plan_batch, plan_prune, plan_undo, prune,
+    record_copies, submit, undo, unfinished_jobs,
 };
+use local_aws::RegionState;
 use settings::KmsKeyArn;
 use tokio::sync::watch;
 
 use crate::inventory::{Defect, md5, publish, rows};
 use crate::keyed::{encrypt_both, put_bare};
-use crate::stage::{DR, Stage, approve, options};
+use crate::stage::{DR, PRIMARY, Stage, approve, options};
 
 const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
@@ -747,6 +749,99 @@ async fn undo_of_a_job_under_keys_puts_back_what_was_there() {
         stage.delete("k03").await;
         assert_eq!(stage.destination().await, before);
     }
+}
+
+/// What may be pruned of all runs, where S3 says this of a job.
+async fn prunable(stage: &Stage, job: &Rule) -> (Vec<String>, PrunePlan) {
+    prunable_at(stage, &stage.destination, job).await
+}
+
+async fn prunable_at(stage: &Stage, destination: &Bucket, job: &Rule) -> (Vec<String>, PrunePlan) {
+    let directory = tempfile::tempdir().unwrap();
+    let journals = std::slice::from_ref(&stage.destination);
+    let found = list_runs(stage.runs.path(), journals).await.unwrap();
+    let options = control(&[job]);
+    let sources = PruneSources {
+        runs: stage.runs.path(),
+        journals,
+        key: &options.journal_key,
+        directory: directory.path(),
+    };
+    let destination = async |_: &Run| Ok((destination.clone(), options.control.clone()));
+    let plan = plan_prune(found, jiff::Timestamp::now(), sources, destination).await;
+    let runs = plan.remove().iter().map(|run| run.run.clone());
+    (runs.collect(), plan)
+}
+
+#[tokio::test]
+async fn prune_of_a_run_whose_job_goes_on_or_is_not_told_keeps_its_journal() {
+    let stage = stage!();
+    stage.put_source("a", b"a").await;
+    assert_eq!(copied_by_a_job(&stage, "r1").await, 1);
+    stage.put_source("b", b"b").await;
+    let planned = stage.plan(&options()).await;
+    stage.apply("r2", planned).await.unwrap();
+    let refused = mock!(aws_sdk_s3control::Client::describe_job)
+        .sequence()
+        .http_status(
+            403,
+            Some(
+                "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>"
+                    .to_owned(),
+            ),
+        )
+        .build();
+    for (job, why) in [
+        (any_job(JobStatus::Active), "job job-1 is Active"),
+        (any_job(JobStatus::Suspended), "job job-1 is Suspended"),
+        (any_job(JobStatus::Completing), "job job-1 is Completing"),
+        (refused, "whether its jobs have ended is not known"),
+    ] {
+        let (runs, plan) = prunable(&stage, &job).await;
+        assert_eq!(runs, ["r2"], "{plan:?}");
+        let [kept] = plan.kept() else {
+            panic!("{plan:?}")
+        };
+        assert_eq!(kept.run.run, "r1");
+        assert!(kept.why.contains(why), "{plan:?}");
+    }
+    // From another machine, too.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let own = stage.runs.path().join("r1");
+    std::fs::rename(&own, elsewhere.path().join("r1")).unwrap();
+    let (runs, plan) = prunable(&stage, &any_job(JobStatus::Active)).await;
+    assert_eq!(
+        (runs.as_slice(), plan.kept().len()),
+        (&["r2".to_owned()][..], 1)
+    );
+    std::fs::rename(elsewhere.path().join("r1"), own).unwrap();
+
+    let forgotten = mock!(aws_sdk_s3control::Client::describe_job)
+        .sequence()
+        .http_status(
+            404,
+            Some(
+                "<ErrorResponse><Error><Code>NotFoundException</Code></Error></ErrorResponse>"
+                    .to_owned(),
+            ),
+        )
+        .build();
+    // Where the bucket does not answer, as from another region, that nobody knows the job says nothing.
+    stage.aws.set_region(PRIMARY, RegionState::Refuse);
+    let elsewhere = Bucket::new(&stage.from, stage.destination.location().clone());
+    let (runs, plan) = prunable_at(&stage, &elsewhere, &forgotten).await;
+    assert_eq!(
+        (runs.as_slice(), plan.kept().len()),
+        (&["r2".to_owned()][..], 1)
+    );
+    let (runs, _) = prunable(&stage, &forgotten).await;
+    assert_eq!(runs, ["r1", "r2"]);
+    let (runs, plan) = prunable(&stage, &any_job(JobStatus::Cancelled)).await;
+    assert_eq!(runs, ["r1", "r2"]);
+    let journals = std::slice::from_ref(&stage.destination);
+    prune(&plan, stage.runs.path(), journals).await.unwrap();
+    let left = list_runs(stage.runs.path(), journals).await.unwrap();
+    assert!(left.runs.is_empty(), "{left:?}");
 }
 
 /// The keys of an inventory that a job reads.

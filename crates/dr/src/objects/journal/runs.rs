@@ -1,4 +1,4 @@
-//! Which runs there have been, and the end of what they have written down.
+//! Which runs there have been.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -6,9 +6,7 @@ use std::io::{self, BufReader};
 use std::path::Path;
 
 use aws_env::{Error, ErrorClass, read_body};
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use futures::{StreamExt as _, TryStreamExt as _};
-use jiff::Timestamp;
 use report::{Document, Mark, Report};
 use serde::Serialize;
 
@@ -20,8 +18,6 @@ use super::{FILE, JournalError, LINE, LOCK, Record, Run};
 
 /// Journals that are looked at at once.
 const AT_ONCE: usize = 16;
-/// What one DeleteObjects takes.
-const MOST: usize = 1_000;
 
 /// How a run ended, as its journal says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -222,116 +218,4 @@ async fn piece(bucket: &Bucket, key: &str, range: &str) -> Result<Vec<u8>, Error
         }
         None => Ok(Vec::new()),
     }
-}
-
-/// Journals that are old enough to go, and those that stay although they are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct PrunePlan {
-    /// To be removed: their runs have ended.
-    pub remove: Vec<RunEntry>,
-    /// Old, and kept: their runs were killed or go on.
-    pub kept: Vec<RunEntry>,
-}
-
-impl Report for PrunePlan {
-    const KIND: &'static str = "prune-plan";
-
-    fn document(&self) -> Document {
-        let table = |document: Document, heading: &str, runs: &[RunEntry]| match runs {
-            [] => document,
-            runs => document.heading(heading).append(
-                Runs {
-                    runs: runs.to_vec(),
-                    unread: BTreeMap::new(),
-                }
-                .document(),
-            ),
-        };
-        let document = Document::new().fact(
-            Mark::Plain,
-            "journals to be removed",
-            self.remove.len().to_string(),
-        );
-        let document = table(document, "To be removed", &self.remove);
-        let document = table(
-            document,
-            "Old, and kept: their runs have no end",
-            &self.kept,
-        );
-        match self.remove.is_empty() {
-            true => document,
-            false => document.text(
-                "Without its journal a run cannot be undone, and what it copied under KMS keys is not known to be the same any more.",
-            ),
-        }
-    }
-}
-
-impl Runs {
-    /// The journals of runs that began before `time`.
-    pub fn plan_prune(self, time: Timestamp) -> PrunePlan {
-        let is_old = |run: &RunEntry| run.begun.as_ref().is_some_and(|run| run.started < time);
-        let old = self.runs.into_iter().filter(is_old);
-        let (remove, kept) =
-            old.partition(|run| matches!(run.end, RunEnd::Complete | RunEnd::Incomplete));
-        PrunePlan { remove, kept }
-    }
-}
-
-/// Removes the journals of `plan`, from this machine and from `journals`, where versions of them stay as long as the bucket
-/// keeps them.
-///
-/// # Errors
-/// When one cannot be removed; others may have been.
-pub async fn prune(plan: &PrunePlan, runs: &Path, journals: &[Bucket]) -> Result<(), JournalError> {
-    for run in &plan.remove {
-        for bucket in journals
-            .iter()
-            .filter(|bucket| run.buckets.iter().any(|name| name == bucket.name()))
-        {
-            remove_from(bucket, &run.run).await?;
-        }
-        // Last: as long as it is here, the next attempt finds the rest.
-        if run.here {
-            let path = runs.join(&run.run);
-            std::fs::remove_dir_all(&path).map_err(|source| JournalError::File { path, source })?;
-        }
-    }
-    Ok(())
-}
-
-async fn remove_from(bucket: &Bucket, run: &str) -> Result<(), Error> {
-    let prefix = format!("{JOURNAL}{run}/");
-    let call = |operation| bucket.call(operation, &prefix);
-    let mut pages =
-        aws_env::ObjectPages::new(&bucket.s3, call("ListObjectsV2"), bucket.name(), &prefix);
-    let mut keys = Vec::new();
-    while let Some(page) = pages.next().await? {
-        keys.extend(page.into_iter().map(|object| object.key));
-    }
-    // The first part, which says what run it is, goes last.
-    keys.reverse();
-    let unexpected = |error: aws_sdk_s3::error::BuildError| {
-        Error::unexpected(call("DeleteObjects"), error.to_string())
-    };
-    for keys in keys.chunks(MOST) {
-        let objects = keys
-            .iter()
-            .map(|key| ObjectIdentifier::builder().key(key).build());
-        let objects = objects.collect::<Result<Vec<_>, _>>().map_err(unexpected)?;
-        let delete = Delete::builder().set_objects(Some(objects)).build();
-        let answer = bucket
-            .s3
-            .delete_objects()
-            .bucket(bucket.name())
-            .delete(delete.map_err(unexpected)?)
-            .send()
-            .await
-            .map_err(|error| call("DeleteObjects").failed(error))?;
-        if let Some(error) = answer.errors().first() {
-            let code = error.code().unwrap_or("unknown error");
-            return Err(Error::unexpected(call("DeleteObjects"), code.to_owned()));
-        }
-    }
-    Ok(())
 }
