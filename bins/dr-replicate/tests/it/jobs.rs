@@ -5,7 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 
-use crate::stage::{FROM, JOURNALS, Stage, TO};
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+
+use crate::inventory::stored;
+use crate::stage::{FROM, JOURNALS, PRIMARY, Stage, TO};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/batch";
 
@@ -192,4 +195,94 @@ async fn sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
     assert_eq!(pruned["kept"], serde_json::json!([]));
     let mut removed = pruned["remove"].as_array().unwrap().iter();
     assert!(removed.any(|entry| entry["run"] == run), "{pruned}");
+}
+
+/// An inventory of the source in a bucket of its own, as S3 publishes it; the URL of its manifest.
+async fn publish(stage: &Stage, name: &str, keys: &[&str]) -> String {
+    let row =
+        |key: &&str| format!("\"{FROM}\",\"{key}\",\"1\",\"2026-11-01T00:00:00.000Z\",\"x\"\n");
+    let rows: String = keys.iter().map(row).collect();
+    let s3 = &stage.from.s3;
+    let put = async |key: &str, body: Vec<u8>| {
+        let put = s3.put_object().bucket("inventory").key(key);
+        let etag = put.body(body.into()).send().await.unwrap().e_tag.unwrap();
+        etag.trim_matches('"').to_owned()
+    };
+    let data = format!("{FROM}/{name}/data/1.csv.gz");
+    // The ETag of an object in one piece is its MD5.
+    let md5 = put(&data, stored(rows.as_bytes())).await;
+    let manifest = serde_json::json!({
+        "sourceBucket": FROM,
+        "destinationBucket": "arn:aws:s3:::inventory",
+        "version": "2016-11-30",
+        "creationTimestamp": "1795132800000",
+        "fileFormat": "CSV",
+        "fileSchema": "Bucket, Key, Size, LastModifiedDate, ETag",
+        "files": [{"key": data, "size": 1, "MD5checksum": md5}],
+    });
+    let key = format!("{FROM}/{name}/2026-11-20T00-00Z/manifest.json");
+    put(&key, manifest.to_string().into_bytes()).await;
+    format!("s3://inventory/{key}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_by_an_inventory_makes_a_job_of_its_rows_and_names_what_it_lacks() {
+    let stage = stage!();
+    stage.put(&stage.from, FROM, &["a", "b"]).await;
+    let location = CreateBucketConfiguration::builder()
+        .location_constraint(BucketLocationConstraint::from(PRIMARY))
+        .build();
+    let create = stage.from.s3.create_bucket().bucket("inventory");
+    let create = create.create_bucket_configuration(location);
+    create.send().await.unwrap();
+    let inventory = publish(&stage, "daily", &["a", "b"]).await;
+    let other = publish(&stage, "other", &["a", "b", "gone"]).await;
+    stage.put(&stage.from, FROM, &["later"]).await;
+    let control = Control::open(&["Complete"]);
+    let sync = ["sync", "--bucket", FROM, "--yes", "--inventory"];
+    let output = control.run(&stage, &[&sync[..], &[&inventory]].concat());
+    assert_eq!(output.status.code(), Some(2), "no job: {output:?}");
+    let by_job = ["--engine", "batch", "--role-arn", ROLE];
+    // A job copies whatever its manifest lists.
+    let output = control.run(&stage, &[&sync[..], &[&other], &by_job].concat());
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(
+        text.contains("lists \"gone\", which the plan does not copy"),
+        "{text}"
+    );
+    assert!(text.contains("leave --inventory out"), "{text}");
+    assert_eq!(control.requests(), []);
+
+    let output = control.run(&stage, &[&sync[..], &[&inventory], &by_job].concat());
+    assert_eq!(output.status.code(), Some(1), "one is left: {output:?}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["jobs"][0]["status"], "Complete", "{found}");
+    assert_eq!(found["batch"]["jobs"][0]["objects"], 2);
+    let left = &found["batch"]["left"];
+    assert_eq!(left["objects"], 1, "{found}");
+    assert_eq!(left["examples"][0]["key"], "later");
+    let run = found["run"].as_str().unwrap();
+    let (_, body) = control.requests().remove(0);
+    let folder = format!(".dr-journal/{run}/inventory/");
+    for part in [
+        "<Format>S3InventoryReport_CSV_20161130</Format>",
+        &format!("<ObjectArn>arn:aws:s3:::{JOURNALS}/{folder}manifest.json</ObjectArn>"),
+        &format!("<TargetResource>arn:aws:s3:::{TO}</TargetResource>"),
+    ] {
+        assert!(body.contains(part), "{part}: {body}");
+    }
+    assert!(!body.contains("<Fields>"), "{body}");
+    // The manifest and its rows lie where the job runs.
+    let get = async |key: &str| {
+        let object = stage.to.s3.get_object().bucket(JOURNALS).key(key).send();
+        object.await.unwrap().body.collect().await.unwrap().to_vec()
+    };
+    let manifest = get(&format!("{folder}manifest.json")).await;
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    let journals = format!("arn:aws:s3:::{JOURNALS}");
+    assert_eq!(manifest["destinationBucket"], journals.as_str());
+    let rows = get(manifest["files"][0]["key"].as_str().unwrap()).await;
+    let rows = String::from_utf8_lossy(&rows);
+    assert!(rows.contains("\"a\"") && rows.contains("\"b\""), "{rows}");
 }
