@@ -23,7 +23,7 @@ import time
 import urllib.parse
 from datetime import datetime, timezone
 
-from synthetic import Synthetic
+from synthetic import Synthetic, unicode_key
 
 KEY, SECRET, REGION = "GK" + "0123456789abcdef01234567", "0123456789abcdef" * 4, "us-east-1"
 OWNERS = ["--from-owner", "000000000000", "--to-owner", "000000000000"]
@@ -131,6 +131,8 @@ def each(garage, work, workers=16):
 def keys(count, layout):
     if layout == "flat":
         return [f"object-{n:08d}.bin" for n in range(count)]
+    if layout == "unicode":
+        return [unicode_key(n, count) for n in range(count)]
     return [f"{n % 50:02d}/{n // 50 % 20:02d}/object-{n:08d}.bin" for n in range(count)]
 
 
@@ -282,11 +284,14 @@ def memory(ours, counts, runs):
              "parity under KMS keys": (["parity"], "-keyed", "-keyed-dr"),
              "1 % changed": (["sync", "--yes"], "", "-dr-changed")}
     with tempfile.TemporaryDirectory() as folder:
-        for (what, (command, one, other)), layout in itertools.product(kinds.items(), ["flat", "nested"]):
+        for (what, (command, one, other)), layout in itertools.product(kinds.items(), ["flat", "nested", "unicode"]):
             for count in counts:
-                full = [ours, *command, "--from", f"s3://{layout}-{count}{one}", "--to", f"s3://{layout}-{count}{other}",
+                pair = ["--from", f"s3://{layout}-{count}{one}", "--to", f"s3://{layout}-{count}{other}",
                         "--from-region", REGION, "--to-region", REGION, *OWNERS]
-                results = [measure(full, dict(env, DR_REPLICATE_RUNS=folder)) for _ in range(runs)]
+                run_env = dict(env, DR_REPLICATE_RUNS=folder)
+                # What is measured has to be what the row says: parity ends with 1 where something differs.
+                measure([ours, "parity", *pair], run_env, expect=(1 if other.endswith("-changed") else 0,))
+                results = [measure([ours, *command, *pair], run_env) for _ in range(runs)]
                 # The highest peak, not the best: memory that is flat only now and then is not flat.
                 wall, cpu, peak = min(r[0] for r in results), min(r[1] for r in results), max(r[2] for r in results)
                 print(f"| {what} | {layout} | {count} | {wall:.2f} | {cpu:.2f} | {peak:.1f} |", flush=True)
@@ -340,7 +345,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ours", default="dr-replicate", help="the program under test")
     parser.add_argument("--objects", type=int, nargs="*", default=[10_000, 100_000])
-    parser.add_argument("--layouts", nargs="*", default=["nested", "flat"])
+    parser.add_argument("--layouts", nargs="*", default=["nested", "flat", "unicode"])
     parser.add_argument("--size", type=int, default=4096, help="bytes of each object")
     parser.add_argument("--runs", type=int, default=3, help="the best of so many")
     parser.add_argument("--first-sync", type=int, default=10_000, help="objects of the first sync; 0 leaves it out")

@@ -1,4 +1,4 @@
-"""An S3 server with nothing behind it: every bucket named flat-N or nested-N (and whatever follows) lists N keys.
+"""An S3 server with nothing behind it: every bucket named flat-N, nested-N or unicode-N (and whatever follows) lists N keys.
 
 For the memory of a listing of a million objects, which a real server on the same machine would take an hour to hold.
 In a bucket whose name ends with -changed every hundredth object has other content. In one whose name has -keyed no ETag is
@@ -13,18 +13,34 @@ import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 FOLDERS, INNER = 50, 20
+# What people and phones call things: spaces, accents in one and in two characters, other scripts, emoji, and what URLs, XML,
+# shells and form encoding take for something else. In the order of their bytes, which is that of their characters.
+NAMES = ["100% + 1 & more = #1?", "<\"x\" & 'y'>", "a b  c", "e\u0301te\u0301 2026", "photo (1) @home; [x]~", "über/naïve café",
+         "Ελλάδα", "Пётр", "שלום", "हिन्दी", "写真/東京", "사진", "🏥🚑 👩‍⚕️"]
+
+
+def unicode_key(n, count):
+    """The n-th of so many keys, in the order of their bytes."""
+    name, index = divmod(n, -(-count // len(NAMES)))
+    return f"{NAMES[name]}/{index:08d} {NAMES[index % len(NAMES)].replace('/', '-')}.bin"
+
+
+assert NAMES == sorted(NAMES)
 
 
 class Keys:
     """The keys of one bucket, in order, without holding them."""
 
     def __init__(self, layout, count, name):
-        self.nested, self.count, self.changed = layout == "nested", count, name.endswith("-changed")
-        self.keyed = zlib.crc32(name.encode()) << 64 if "-keyed" in name else 0
-        self.per_folder = -(-count // (FOLDERS * INNER)) if self.nested else count
+        self.layout, self.count, self.changed = layout, count, name.endswith("-changed")
+        self.own = zlib.crc32(name.encode())
+        self.keyed = self.own << 64 if "-keyed" in name else 0
+        self.per_folder = -(-count // (FOLDERS * INNER)) if layout == "nested" else count
 
     def key(self, n):
-        if not self.nested:
+        if self.layout == "unicode":
+            return unicode_key(n, self.count)
+        if self.layout == "flat":
             return f"object-{n:08d}.bin"
         folder, index = divmod(n, self.per_folder)
         return f"{folder // INNER:02d}/{folder % INNER:02d}/object-{index:08d}.bin"
@@ -42,6 +58,10 @@ class Keys:
     def etag(self, n):
         return n + self.keyed + (1 << 64 if self.changed and n % 100 == 0 else 0)
 
+    def version(self, n):
+        """Another one in each bucket, but of replicas."""
+        return f"{0 if self.keyed else self.own:010d}{n:022d}"
+
     def number(self, key):
         """The object of a key; None when there is none."""
         n = self.first_after(key) - 1
@@ -55,7 +75,7 @@ class Keys:
     def versions(self, after, limit):
         first, last = self.numbers(after, limit)
         objects = "".join(
-            f"<Version><Key>{urllib.parse.quote(self.key(n))}</Key><VersionId>{n:032d}</VersionId><IsLatest>true</IsLatest>"
+            f"<Version><Key>{urllib.parse.quote(self.key(n))}</Key><VersionId>{self.version(n)}</VersionId><IsLatest>true</IsLatest>"
             f"<LastModified>2026-11-22T18:57:19.000Z</LastModified><ETag>&quot;{self.etag(n):032x}&quot;</ETag>"
             f"<Size>{4096 + n % 7}</Size><StorageClass>STANDARD</StorageClass></Version>"
             for n in range(first, last))
@@ -93,7 +113,7 @@ class Handler(BaseHTTPRequestHandler):
     def keys(self):
         """The bucket's keys, and the key that is asked for."""
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
-        match = re.match(r"/(flat|nested)-(\d+)([^/]*)/?(.*)", path, re.DOTALL)
+        match = re.match(r"/(flat|nested|unicode)-(\d+)([^/]*)/?(.*)", path, re.DOTALL)
         if match is None:
             return None, ""
         return Keys(match[1], int(match[2]), match[3]), match[4]
@@ -106,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
         if n is None:
             return self.answer(b"", 404)
         self.answer(b"", headers={"content-length": 4096 + n % 7, "etag": f'"{keys.etag(n):032x}"',
-                                  "last-modified": "Sun, 22 Nov 2026 18:57:19 GMT", "x-amz-version-id": f"v{n}"})
+                                  "last-modified": "Sun, 22 Nov 2026 18:57:19 GMT", "x-amz-version-id": keys.version(n)})
 
     def do_PUT(self):
         self.rfile.read(int(self.headers.get("content-length", 0)))
