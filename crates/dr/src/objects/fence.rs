@@ -261,7 +261,7 @@ impl<'a> Policies<'a> {
             dr,
             s3,
             bucket: bucket.name.to_string(),
-            resource: format!("arn:{}:s3:::{}/*", bucket.region.partition(), bucket.name),
+            resource: resource(bucket),
         }
     }
 
@@ -365,6 +365,11 @@ impl Policy {
         policy.insert("Statement".to_owned(), Value::Array(self.statements));
         Value::Object(policy)
     }
+}
+
+/// What is denied: everything in the bucket.
+fn resource(bucket: &PairedBucket) -> String {
+    format!("arn:{}:s3:::{}/*", bucket.region.partition(), bucket.name)
 }
 
 fn statement(run: &RunId, resource: &str) -> Value {
@@ -507,6 +512,62 @@ mod tests {
         assert_eq!(alone.policy.unwrap().to_string(), policy.to_string());
         let gone = change(parse(&policy), &a, FenceWanted::Unfenced, RESOURCE);
         assert_eq!((gone.step, gone.policy), (FenceStep::None, None));
+    }
+
+    #[test]
+    fn resource_of_a_bucket_is_in_the_partition_of_its_region() {
+        let of = |region: &str| {
+            resource(&PairedBucket {
+                name: "photos-dr".parse().unwrap(),
+                region: region.parse().unwrap(),
+                account: None,
+            })
+        };
+        assert_eq!(of("ca-west-1"), RESOURCE);
+        assert_eq!(of("cn-north-1"), "arn:aws-cn:s3:::photos-dr/*");
+    }
+
+    #[test]
+    fn change_takes_no_statement_of_others_for_a_fence_of_a_run() {
+        let mut theirs = statement(&run("a"), RESOURCE);
+        theirs["Sid"] = json!("NoReplicas");
+        let policy = json!({"Version": "2012-10-17", "Statement": [theirs]});
+        for wanted in [FenceWanted::Fenced, FenceWanted::Unfenced] {
+            let found = change(parse(&policy), &run("b"), wanted, RESOURCE);
+            assert_eq!(found.others, [""; 0]);
+        }
+    }
+
+    #[test]
+    fn holds_only_where_every_bucket_was_seen_as_wanted() {
+        let plan = |steps: &[FenceStep]| FencePlan {
+            run: run("a"),
+            wanted: FenceWanted::Fenced,
+            buckets: steps
+                .iter()
+                .map(|step| BucketFence {
+                    bucket: PairedBucket {
+                        name: "photos-dr".parse().unwrap(),
+                        region: "ca-west-1".parse().unwrap(),
+                        account: None,
+                    },
+                    step: step.clone(),
+                    others: Vec::new(),
+                })
+                .collect(),
+        };
+        assert!(plan(&[FenceStep::None, FenceStep::None]).holds());
+        for step in [
+            FenceStep::PutPolicy,
+            FenceStep::Conflict {
+                sid: "DrFencea".to_owned(),
+            },
+            FenceStep::Unknown {
+                reason: "denied".to_owned(),
+            },
+        ] {
+            assert!(!plan(&[FenceStep::None, step]).holds());
+        }
     }
 
     #[test]

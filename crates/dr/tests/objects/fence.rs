@@ -126,6 +126,26 @@ async fn fence_and_unfence_leave_the_policy_of_others_as_it_was() {
 }
 
 #[tokio::test]
+async fn fence_beside_a_statement_that_only_bears_its_name_changes_nothing() {
+    let stage = stage!();
+    let sid = "DrFence20261130T025905Z0123456789abcdef";
+    let theirs = json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": "s3:ReplicateObject",
+            "Resource": "arn:aws:s3:::photos-dr/*"}]});
+    stage.put_policy(&theirs).await;
+    let before = stage.policy().await;
+    for wanted in [FenceWanted::Fenced, FenceWanted::Unfenced] {
+        let made = stage.make_fence(wanted).await;
+        let conflict = FenceStep::Conflict {
+            sid: sid.to_owned(),
+        };
+        assert_eq!(made.buckets[0].step, conflict);
+        assert!(!made.holds());
+        assert_eq!(stage.policy().await, before);
+    }
+}
+
+#[tokio::test]
 async fn fence_that_is_killed_at_any_request_ends_alike() {
     let stage = stage!();
     let mut kills = 0;
