@@ -679,6 +679,14 @@ async fn copies_of_a_job_that_failed_at_objects_are_recorded_without_these() {
     }
     assert_eq!(std::fs::read_to_string(&journal).unwrap(), untold);
 
+    // Rows that are not those of the report.
+    report_failed(&stage, "r1", &rows).await;
+    let results = ".dr-journal/r1/job-job-1/results/6217b0fab0de85c408b4be96aeaca9b195a7daa5.csv";
+    let other = rows.replace("k03", "k04");
+    stage.put_destination(results, other.as_bytes()).await;
+    let refused = try_record(&stage, "r1", job()).await.unwrap_err();
+    assert!(refused.to_string().contains("MD5"), "{refused}");
+
     // The same content, right where the job would have left it.
     put_bare(&stage.to, "photos-dr", "k03", b"new").await;
     report_failed(&stage, "r1", &rows).await;
@@ -842,6 +850,18 @@ async fn prune_of_a_run_whose_job_goes_on_or_is_not_told_keeps_its_journal() {
     prune(&plan, stage.runs.path(), journals).await.unwrap();
     let left = list_runs(stage.runs.path(), journals).await.unwrap();
     assert!(left.runs.is_empty(), "{left:?}");
+
+    // A run that was killed has no end.
+    std::fs::create_dir(stage.runs.path().join("r0")).unwrap();
+    let begun = r#"{"record":"run","run":"r0","command":"sync","started":"2026-11-01T00:00:00Z","source":"s3://photos/","destination":"s3://photos-dr/"}"#;
+    std::fs::write(
+        stage.runs.path().join("r0/journal.jsonl"),
+        format!("{begun}\n"),
+    )
+    .unwrap();
+    let (runs, plan) = prunable(&stage, &any_job(JobStatus::Complete)).await;
+    assert_eq!(runs, [""; 0]);
+    assert!(plan.kept()[0].why.contains("no end"), "{plan:?}");
 }
 
 /// The keys of an inventory that a job reads.

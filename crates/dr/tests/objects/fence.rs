@@ -224,5 +224,14 @@ async fn fence_of_a_bucket_that_does_not_tell_is_unknown_and_stops_no_other() {
     assert_eq!(made.buckets[3].step, FenceStep::None);
     stage.aws.remove_fault(denied);
     assert_eq!(stage.policy().await, None);
+    // What S3 does not take is told in its words, and not as what is left to do.
+    let denied = Fault::new(FaultKind::Denied).operation("PutBucketPolicy");
+    let denied = stage.aws.add_fault(denied);
+    let refused = stage.make_fence(FenceWanted::Fenced).await;
+    let FenceStep::Unknown { reason } = &refused.buckets[0].step else {
+        panic!("{refused:?}")
+    };
+    assert!(reason.contains("PutBucketPolicy"), "{reason}");
+    stage.aws.remove_fault(denied);
     assert!(stage.make_fence(FenceWanted::Fenced).await.holds());
 }
