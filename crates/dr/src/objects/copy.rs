@@ -217,7 +217,8 @@ impl Copier {
             version: order.version.as_deref(),
         };
         let same = same_content((of_source, source), (there, &now)).await;
-        let on_top = unanswered.any() && !is_replica && self.lies_on(order, &now, expected).await?;
+        let on_top =
+            unanswered.silent() && !is_replica && self.lies_on(order, &now, expected).await?;
         match (same, on_top) {
             (SameContent::Yes, true) => Ok(Copied {
                 version: now.version,

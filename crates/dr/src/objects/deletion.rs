@@ -173,7 +173,7 @@ impl Deletion<'_> {
         code: &str,
         unanswered: &Unanswered,
     ) -> Result<Deleted, Error> {
-        let found = match unanswered.any() {
+        let found = match unanswered.silent() {
             true => marker_over(self.bucket, &target.key, target.version.as_deref()).await?,
             false => None,
         };

@@ -63,14 +63,27 @@ impl Intercept for Capture {
     }
 }
 
-/// Whether an attempt of a change has ended without S3's word: the change may have been made then, and the SDK's next
-/// attempt be refused by it.
+/// How attempts of a change have ended that S3 neither made nor refused: the change may have been made then, and the SDK's
+/// next attempt be refused by it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Unanswered(Arc<AtomicBool>);
+pub(super) struct Unanswered(Arc<Attempts>);
+
+#[derive(Debug, Default)]
+struct Attempts {
+    failed: AtomicBool,
+    silent: AtomicBool,
+}
 
 impl Unanswered {
+    /// Whether an attempt got no answer, or one that S3 could not do it (HTTP 5xx, or an error within a 200).
     pub(super) fn any(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.failed.load(Ordering::Relaxed)
+    }
+
+    /// Whether an attempt got no answer at all. One that S3 answered with an error was not made, by S3's own word: what
+    /// is there afterwards, somebody else has written.
+    pub(super) fn silent(&self) -> bool {
+        self.0.silent.load(Ordering::Relaxed)
     }
 }
 
@@ -94,7 +107,13 @@ impl Intercept for Unanswered {
             .output_or_error()
             .is_some_and(|outcome| outcome.is_ok());
         if !refused && !succeeded {
-            self.0.store(true, Ordering::Relaxed);
+            self.0.failed.store(true, Ordering::Relaxed);
+        }
+        let told = context
+            .output_or_error()
+            .is_some_and(|outcome| outcome.is_err_and(|error| error.is_operation_error()));
+        if !refused && !succeeded && !told {
+            self.0.silent.store(true, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -36,6 +36,27 @@ async fn sync_beside_a_second_writer_of_the_same_bytes_does_not_call_them_its_ow
 }
 
 #[tokio::test]
+async fn sync_whose_first_attempt_s3_failed_at_does_not_call_anothers_write_its_own() {
+    let stage = stage!();
+    stage.put_source("a", b"x").await;
+    stage.put_destination("stray", b"x").await;
+    let planned = stage.plan(&deleting()).await;
+    stage.put_destination("a", b"x").await;
+    let delete = stage.to.s3.delete_object().bucket("photos-dr").key("stray");
+    delete.send().await.unwrap();
+    // S3 says that it could not, and has not: what the second attempt finds is the other's.
+    for operation in ["CopyObject", "DeleteObjects"] {
+        let failed = Fault::new(FaultKind::InternalError).operation(operation);
+        stage.aws.add_fault(failed.times(1));
+    }
+    let done = stage.apply("r1", planned).await.unwrap();
+    assert_eq!(done.copied.objects, 0, "{done:?}");
+    assert_eq!(done.deleted.objects, 0, "{done:?}");
+    assert_eq!(stage.undo("r1", "r2").await, 0);
+    assert_eq!(stage.keys().await, ["a"]);
+}
+
+#[tokio::test]
 async fn sync_whose_deletion_comes_after_anothers_does_not_call_its_marker_its_own() {
     let stage = stage!();
     stage.put_source("keep", b"x").await;
