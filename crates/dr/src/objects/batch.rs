@@ -20,7 +20,7 @@ use aws_sdk_s3control::types::{
 };
 use report::{Document, Mark};
 use settings::KmsKeyArn;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::bucket::Bucket;
 use super::copy::{LARGEST_COPY, timeout_override};
@@ -41,6 +41,9 @@ pub use record::record_copies;
 
 pub use follow::{JobState, Jobs, follow, unfinished_jobs};
 use manifests::{Manifest, Manifests};
+
+/// Objects that are handled at once.
+const BATCH: usize = 1_000;
 
 /// Bytes of one manifest: PutObject takes 5 GB at once.
 const LARGEST_MANIFEST: u64 = 4 << 30;
@@ -254,6 +257,31 @@ fn target_prefix(
     }
 }
 
+/// Writes down that the objects with these keys of the source are not copied, since no job gets them: what is at their place
+/// later, another run has copied.
+async fn give_up(
+    mut lacks: mpsc::Receiver<String>,
+    (source, destination): (&Bucket, &Bucket),
+    journal: &Journal,
+) -> Result<(), BatchError> {
+    let mut keys = Vec::new();
+    while lacks.recv_many(&mut keys, BATCH).await > 0 {
+        let relative = |key: &String| {
+            key.strip_prefix(&source.location().prefix)
+                .map(str::to_owned)
+        };
+        let records = keys
+            .iter()
+            .filter_map(relative)
+            .map(|key| Record::NotCopied {
+                key: destination.key(&key),
+            });
+        journal.append_intents(&records.collect::<Vec<_>>()).await?;
+        keys.clear();
+    }
+    Ok(())
+}
+
 /// Says what jobs would do with an approved plan; changes nothing.
 ///
 /// # Errors
@@ -316,7 +344,15 @@ pub async fn submit(
         (Some(inventory), Some(rows)) if !plan.interrupted && !manifests.files.is_empty() => {
             one_class(&manifests.files)?;
             let folder = format!("{folder}inventory/");
-            let made = as_manifest(inventory, rows, (files, &folder), directory).await?;
+            let (lacking, lacks) = mpsc::channel(BATCH);
+            let between = (approved.source(), destination);
+            let (made, ()) = tokio::try_join!(
+                async {
+                    let made = as_manifest(inventory, rows, (files, &folder), directory, lacking);
+                    made.await.map_err(BatchError::from)
+                },
+                give_up(lacks, between, &journal),
+            )?;
             plan.left.merge(made.left.clone());
             Some(made)
         }

@@ -941,6 +941,17 @@ async fn submit_by_an_inventory_makes_one_job_that_copies_what_is_planned_and_no
         .object_arn()
         .strip_prefix("arn:aws:s3:::photos-dr/");
     assert_eq!(listed_keys(&stage, key.unwrap()).await, ["a", "b", "c"]);
+    // What the inventory lacked, another run copies, and an undo of this one leaves alone.
+    let directory = tempfile::tempdir().unwrap();
+    stage.sync("r0", &options()).await;
+    let replayed = stage.replay("r1", directory.path()).await;
+    let ended = control(&[&any_job(JobStatus::Complete)]).control;
+    let from = Some(&stage.source);
+    let planned = plan_undo(&replayed, Some(&ended), from, directory.path()).await;
+    stage.carry_out_undo(planned.unwrap(), "u1").await;
+    let keys = stage.keys().await;
+    assert!(keys.iter().any(|key| key == "later"), "{keys:?}");
+    assert!(!keys.iter().any(|key| key == "a"), "{keys:?}");
 
     // What is there already would be written again.
     stage.put_destination("b", b"2").await;

@@ -14,10 +14,7 @@ use super::super::inventory::PlannedRows;
 use super::super::journal::{Journal, Record};
 use super::super::plan::{Listed, Planned, Step, Tally};
 use super::super::recheck::{Rechecked, recheck, recheck_all};
-use super::{BatchError, LARGEST_MANIFEST, assign};
-
-/// Steps that are written down at once.
-const BATCH: usize = 1_000;
+use super::{BATCH, BatchError, LARGEST_MANIFEST, assign};
 
 /// What a job reads.
 pub(super) struct Manifest {

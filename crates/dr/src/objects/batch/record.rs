@@ -20,10 +20,7 @@ use super::super::plan::Tally;
 use super::super::version_ids::before;
 use super::failed_tasks::FailedTasks;
 use super::follow::{JobState, ask};
-use super::{BatchError, JobControl, files_beside};
-
-/// Changes that are looked at at once.
-const BATCH: usize = 1_000;
+use super::{BATCH, BatchError, JobControl, files_beside};
 
 /// Writes down what the jobs of `run` have copied, as far as it is sure, so that later runs know it for the same, and what they
 /// could not copy, so that an undo takes nothing there for theirs. `None` where nothing is sure: a job has not ended, has not

@@ -10,6 +10,7 @@ use aws_sdk_s3::types::ServerSideEncryption;
 use md5::{Digest as _, Md5};
 use percent_encoding::utf8_percent_encode;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use super::super::bucket::Bucket;
 use super::super::copy::KEY;
@@ -57,7 +58,7 @@ pub(in super::super) struct JobInventory {
 }
 
 /// Makes `inventory` a manifest below `folder` in `files`, where it lists nothing but what is planned. Rows are kept in
-/// `directory` meanwhile.
+/// `directory` meanwhile. `lacking` gets the whole key of each object that is planned and not listed.
 ///
 /// # Errors
 /// When it lists something else, or versions, of which a job would copy each, or cannot be read.
@@ -66,6 +67,7 @@ pub(in super::super) async fn as_manifest(
     planned: PlannedRows,
     (files, folder): (&Bucket, &str),
     directory: &Path,
+    lacking: mpsc::Sender<String>,
 ) -> Result<JobInventory, InventoryError> {
     let (published, mut text) = manifest::read_with_text(inventory).await?;
     if published.columns.version.is_some() {
@@ -78,7 +80,8 @@ pub(in super::super) async fn as_manifest(
     }
     let listed = rows::sort_all(inventory, &published, directory).await?;
     let planned = tokio::task::spawn_blocking(move || planned.0.finish()).await??;
-    let (copies, left) = tokio::task::spawn_blocking(move || fit(listed, planned)).await??;
+    let (copies, left) =
+        tokio::task::spawn_blocking(move || fit(listed, planned, &lacking)).await??;
     let mut names = Vec::new();
     for (number, file) in published.files.iter().enumerate() {
         let key = format!("{folder}data/{number}.csv.gz");
@@ -102,9 +105,17 @@ pub(in super::super) async fn as_manifest(
 }
 
 /// What the inventory lists of what is planned, and what it does not. Both are in the order of their keys.
-fn fit(listed: Rows, mut planned: Rows) -> Result<(Tally, Listed), InventoryError> {
+fn fit(
+    listed: Rows,
+    mut planned: Rows,
+    lacking: &mpsc::Sender<String>,
+) -> Result<(Tally, Listed), InventoryError> {
     let (mut copies, mut left) = (Tally::default(), Listed::default());
-    let mut leave = |row: &Row| left.add(&row.key, row.meta.size, Some("not in the inventory"));
+    let mut leave = |row: &Row| {
+        left.add(&row.key, row.meta.size, Some("not in the inventory"));
+        // Whoever does not listen any more has failed, and says so.
+        let _ = lacking.blocking_send(row.key.clone());
+    };
     for row in listed {
         let row = row?;
         loop {
