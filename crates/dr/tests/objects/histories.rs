@@ -249,7 +249,8 @@ async fn history(stage: &mut Stage, seed: u64) {
     };
     for key in KEYS {
         let current = |of: &BTreeMap<String, Vec<Version>>| Some(of.get(key)?.first()?.id.clone());
-        // Where no answer came, and somebody wrote just what the run was to write, nobody can tell who it was.
+        // Where no answer came or none was written down, and somebody did just what the run was to do, nobody can tell who
+        // it was.
         let untellable = silent && others.contains_key(key) && wanted(key) == after.get(key);
         if untellable {
             // Whatever undo does, no version is lost.
