@@ -213,6 +213,7 @@ const ANEW_OTHERWISE_ENCRYPTED: &[&str] = &[
     "secrets-exist",
     "secrets-key",
     "secrets-shape",
+    "secrets-outsiders",
     "secrets-rotation",
     "residency-secrets",
 ];
@@ -255,6 +256,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "secrets-exist",
                 "secrets-key",
                 "secrets-shape",
+                "secrets-outsiders",
                 "secrets-rotation",
                 // What the alarm should be set to is not known.
                 "alarm-threshold",
@@ -325,6 +327,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "secrets-exist",
                 "secrets-key",
                 "secrets-shape",
+                "secrets-outsiders",
                 "secrets-rotation",
                 "residency-secrets",
             ],
@@ -487,6 +490,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     "secrets-exist",
                     "secrets-key",
                     "secrets-shape",
+                    "secrets-outsiders",
                     "secrets-rotation",
                     "residency-secrets",
                 ],
