@@ -25,7 +25,7 @@ const NOT_LOOKED_FOR: &str = "only what the guide's stack has was looked for in 
 pub async fn observe(both: &Both, settings: &Settings) -> Result<Inventory, Error> {
     let mut search = Search {
         clients: Clients::new(&both.primary, &both.global),
-        name: format!("{}-{}", settings.project, settings.environment),
+        name: settings.name(),
         tags: tags(settings),
         found: Vec::new(),
     };

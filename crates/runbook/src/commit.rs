@@ -154,7 +154,7 @@ pub fn plan_commit(request: CommitRequest<'_>, host: &impl Host) -> Plan {
     Plan {
         run,
         mode: Mode::Commit,
-        environment: format!("{}-{}", settings.project, settings.environment),
+        environment: settings.name(),
         account: request.account,
         primary: left,
         dr: to,

@@ -267,7 +267,7 @@ pub async fn plan_failback(request: FailbackRequest<'_>, both: &Both, host: &imp
     Plan {
         run,
         mode: Mode::Failback,
-        environment: format!("{}-{}", settings.project, settings.environment),
+        environment: settings.name(),
         account: request.account,
         primary: settings.regions.primary,
         dr: settings.regions.dr,

@@ -216,7 +216,7 @@ pub(crate) async fn look_and_plan(
     let plan = Plan {
         run: RunId::new(host),
         mode: Mode::RegionLoss,
-        environment: format!("{}-{}", settings.project, settings.environment),
+        environment: settings.name(),
         account: request.account,
         primary: settings.regions.primary,
         dr: settings.regions.dr,

@@ -208,7 +208,7 @@ impl Isolated {
         own.failover.restored_database = None;
         own.failover.marker_bucket = None;
         own.hooks.clear();
-        let environment = format!("{}-{}", settings.project, settings.environment);
+        let environment = settings.name();
         let name = format!("{}-drill", settings.environment).parse();
         own.environment = name.map_err(|source| IsolatedError::Name {
             what: environment.clone(),
@@ -496,7 +496,7 @@ impl Report for Leftovers {
 /// # Errors
 /// When AWS does not list it: then nobody knows.
 pub async fn find_drills(settings: &Settings, dr: &DrOnly) -> Result<Leftovers, IsolatedError> {
-    let environment = format!("{}-{}", settings.project, settings.environment);
+    let environment = settings.name();
     let region = dr.region().region();
     let mut things = Vec::new();
     for instance in RdsClients::new(dr.region()).instances().await? {
@@ -595,7 +595,7 @@ impl Leftover {
             }
             DrillThing::Bucket | DrillThing::UntaggedBucket => {
                 let clients = dr.region().clients();
-                let environment = format!("{}-{}", settings.project, settings.environment);
+                let environment = settings.name();
                 let looked = look_at_bucket(&clients, &self.name, self.drill, &environment).await?;
                 match looked {
                     None => return Err(IsolatedError::NotProven(self.name.clone())),

@@ -98,7 +98,7 @@ impl RunbookStatus {
             .map_err(Clone::clone)
             .map(|drills| disputed(drills));
         Self {
-            environment: format!("{}-{}", settings.project, settings.environment),
+            environment: settings.name(),
             primary: settings.regions.primary,
             dr: settings.regions.dr,
             unprotected: settings.unprotected.clone(),

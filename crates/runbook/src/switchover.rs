@@ -140,7 +140,7 @@ pub async fn plan_switchover(
     Plan {
         run,
         mode: Mode::Planned,
-        environment: format!("{}-{}", settings.project, settings.environment),
+        environment: settings.name(),
         account: request.account,
         primary,
         dr,

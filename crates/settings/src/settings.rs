@@ -68,6 +68,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What the environment is called: project and environment, with a hyphen between.
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.project, self.environment)
+    }
+
     /// Reads and validates the text of an `infra.toml`. `today` decides whether a residency exception is
     /// still in force.
     ///

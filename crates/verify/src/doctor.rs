@@ -101,7 +101,7 @@ impl Context<'_> {
     }
 
     fn name(&self) -> String {
-        format!("{}-{}", self.settings.project, self.settings.environment)
+        self.settings.name()
     }
 
     /// The identifier of the database: what terraform says, else what the settings say.

@@ -60,7 +60,7 @@ pub struct Context<'a> {
 
 impl Context<'_> {
     fn name(&self) -> String {
-        format!("{}-{}", self.settings.project, self.settings.environment)
+        self.settings.name()
     }
 
     fn ago(&self, days: i64) -> Timestamp {

@@ -49,7 +49,7 @@ impl Wanted {
         let tags = settings.tags.iter().chain(is_wanted.then_some(managed));
         let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned()));
         Self {
-            name: format!("{}-{}", settings.project, settings.environment),
+            name: settings.name(),
             region: settings.regions.primary,
             residency: settings.residency.clone(),
             exceptions: settings

@@ -32,7 +32,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, F
     findings.push(backend_of_code(&args.root, &settings, &env));
     findings.extend(account(&settings, &env).await);
     let checked = Checked {
-        environment: format!("{}-{}", settings.project, settings.environment),
+        environment: settings.name(),
         at: cli::now(),
         findings,
     };

@@ -49,7 +49,7 @@ impl Context {
             Some(folder) => std::path::absolute(folder).unwrap_or_else(|_| folder.clone()),
             None => state()?,
         };
-        let runs = runs.join(format!("{}-{}", settings.project, settings.environment));
+        let runs = runs.join(settings.name());
         Ok(Self {
             settings,
             env,

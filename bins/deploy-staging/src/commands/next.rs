@@ -77,10 +77,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &NextArgs) -> Result<Exit, Fa
         _ => steps::before_apply(&shown(&context.root)),
     };
     let next = Next {
-        environment: format!(
-            "{}-{}",
-            context.settings.project, context.settings.environment
-        ),
+        environment: context.settings.name(),
         at: cli::now(),
         steps,
     };

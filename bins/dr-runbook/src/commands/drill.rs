@@ -76,8 +76,9 @@ async fn hold(
             .hint("a failover would not do it either: `dr-runbook preflight` says what to mend"));
     }
     let question = format!(
-        "Hold the drill {} next to {}-{}, which expires at {expires:.0}?",
-        drill.id, context.settings.project, context.settings.environment
+        "Hold the drill {} next to {}, which expires at {expires:.0}?",
+        drill.id,
+        context.settings.name()
     );
     cli::confirm(global, &question)?;
     let begun = Instant::now();

@@ -97,7 +97,7 @@ pub(super) struct Places {
 impl Places {
     pub(super) fn of(context: &Context, args: &RecordsArgs) -> Result<Self, Failure> {
         let settings = &context.settings;
-        let environment = format!("{}-{}", settings.project, settings.environment);
+        let environment = settings.name();
         let folder = match &args.runs_dir {
             Some(folder) => folder.clone(),
             None => state()?,

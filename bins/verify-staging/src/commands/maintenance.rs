@@ -56,7 +56,7 @@ async fn practised(
     folder: Option<&Path>,
 ) -> Result<Observation<(bool, String)>, Failure> {
     let settings = &sided.settings;
-    let environment = format!("{}-{}", settings.project, settings.environment);
+    let environment = settings.name();
     let found = match (folder, settings.journals()) {
         (Some(folder), _) => {
             // A folder that is not there has no records, and is a slip.

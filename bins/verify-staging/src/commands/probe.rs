@@ -44,7 +44,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &ProbeArgs) -> Result<Exit, F
             Reached::Dr(_) => None,
         },
     };
-    let name = format!("{}-{}", settings.project, settings.environment);
+    let name = settings.name();
     let probed = probe::probe(&clients, &outputs, &name, &options, cli::now()).await;
     cli::print_in_form(global, &args.form, &*probed, &probed)?;
     Ok(exit::of(

@@ -244,7 +244,7 @@ async fn by_mark(settings: &Settings, env: &AwsEnv) -> Result<Side, Failure> {
         return Ok(Side::Primary);
     };
     let clients = env.dr_only(settings.journals_region()).region().clients();
-    let environment = format!("{}-{}", settings.project, settings.environment);
+    let environment = settings.name();
     let store = S3Store::new(clients, bucket.as_str(), format!("{RUNS}{environment}/"));
     let hint =
         "which side serves is not known without it; name the side with --side primary or --side dr";

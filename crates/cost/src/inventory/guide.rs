@@ -22,7 +22,7 @@ impl Inventory {
     /// before there is any Terraform.
     pub fn from_settings(settings: &Settings) -> Self {
         let primary = settings.regions.primary;
-        let name = format!("{}-{}", settings.project, settings.environment);
+        let name = settings.name();
         let mut stack = Stack {
             region: primary,
             resources: Vec::new(),

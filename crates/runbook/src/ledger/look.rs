@@ -83,7 +83,7 @@ pub async fn measure(request: &LookRequest<'_>) -> Measured {
     let mut found: Found = objects.into_iter().chain(databases).chain(states).collect();
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     Measured {
-        environment: format!("{}-{}", settings.project, settings.environment),
+        environment: settings.name(),
         sample: Sample {
             at: request.now,
             holds: request.holds,

@@ -43,7 +43,7 @@ async fn measured(global: &GlobalArgs, args: &RecoveryArgs) -> Result<Vec<Measur
             };
             let env = cli::aws_env(Some(&settings)).await?;
             let access = env.access(settings.regions.dr);
-            let prefix = format!("{RUNS}{}-{}/", settings.project, settings.environment);
+            let prefix = format!("{RUNS}{}/", settings.name());
             read_drills(&S3Store::new(access.clients(), bucket.as_str(), prefix)).await
         }
         None => return Ok(Vec::new()),
@@ -56,7 +56,7 @@ async fn measured(global: &GlobalArgs, args: &RecoveryArgs) -> Result<Vec<Measur
         false => None,
         true => {
             let settings = cli::load_settings(global)?;
-            Some(format!("{}-{}", settings.project, settings.environment))
+            Some(settings.name())
         }
     };
     let mut runs = Vec::new();
