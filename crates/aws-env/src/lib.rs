@@ -42,8 +42,8 @@ pub use environment::{AwsEnv, Endpoints, LoadError, Options};
 pub use error::{Call, Error, ErrorClass};
 pub use iam_action::iam_actions;
 pub use listing::{
-    ListedObject, ObjectPages, ObjectVersion, VersionPages, decode_key, delete_versions, list_keys,
-    list_versions,
+    ListedObject, ObjectPages, ObjectVersion, VersionPages, decode_key, delete_objects,
+    delete_versions, list_keys, list_versions,
 };
 pub use owners::{BucketOwners, OwnerGuard, OwnerUnknown};
 pub use pages::{pages, pages_up_to};

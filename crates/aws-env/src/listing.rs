@@ -2,7 +2,8 @@
 //! unreadable. So keys are asked for in URL encoding, and one odd key hides none of the others.
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::EncodingType;
+use aws_sdk_s3::error::BuildError;
+use aws_sdk_s3::types::{Delete, EncodingType, ObjectIdentifier};
 use aws_smithy_types::DateTime;
 use percent_encoding::percent_decode_str;
 
@@ -327,6 +328,46 @@ pub async fn delete_versions(
                 .call("S3", "DeleteObject", format!("{bucket}/{key}"))
                 .failed(error)
         })?;
+    }
+    Ok(())
+}
+
+/// What one DeleteObjects takes: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
+const MOST_DELETED: usize = 1_000;
+
+/// Deletes `objects`, keys with the version that goes for good, or without one, in their order and as many with one call as S3
+/// takes. `call` names the DeleteObjects.
+///
+/// # Errors
+/// At the first call that fails, or deletes not all.
+pub async fn delete_objects(
+    s3: &Client,
+    call: &Call,
+    bucket: &str,
+    objects: &[(String, Option<String>)],
+) -> Result<(), Error> {
+    let unbuilt = |error: BuildError| Error::unexpected(call.clone(), error.to_string());
+    for some in objects.chunks(MOST_DELETED) {
+        let named: Result<Vec<_>, _> = some
+            .iter()
+            .map(|(key, version)| {
+                let object = ObjectIdentifier::builder().key(key);
+                object.set_version_id(version.clone()).build()
+            })
+            .collect();
+        let delete = Delete::builder().quiet(true);
+        let delete = delete.set_objects(Some(named.map_err(unbuilt)?));
+        let delete = delete.build().map_err(unbuilt)?;
+        let sent = s3.delete_objects().bucket(bucket).delete(delete);
+        let deleted = sent.send().await;
+        let deleted = deleted.map_err(|error| call.clone().failed(error))?;
+        if let Some(refused) = deleted.errors().first() {
+            let code = refused.code().unwrap_or("an error");
+            return Err(Error::unexpected(
+                call.clone(),
+                format!("S3 answers {code}"),
+            ));
+        }
     }
     Ok(())
 }

@@ -9,12 +9,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use aws_env::{
-    BodyError, DrOnly, Error, RegionClients, list_keys, list_versions, pages, read_body,
+    BodyError, DrOnly, Error, RegionClients, delete_objects, list_keys, list_versions, pages,
+    read_body,
 };
 use aws_sdk_s3::error::BuildError;
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete,
-    ObjectIdentifier, PublicAccessBlockConfiguration, Tag, Tagging, VersioningConfiguration,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+    PublicAccessBlockConfiguration, Tag, Tagging, VersioningConfiguration,
 };
 use dr::database::{Deletion, LastCopy, RdsClients, RetireError, Whose, delete_instance};
 use dr::objects::{
@@ -45,9 +46,6 @@ const ENVIRONMENT: &str = "dr-drill:environment";
 const EXPIRES: &str = "dr-drill:expires";
 /// What every name begins with.
 const PREFIX: &str = "drill-";
-/// Objects that S3 deletes with one call at most
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
-const AT_ONCE: usize = 1_000;
 /// Ranges of a bucket that are listed at once.
 const LISTINGS: usize = 4;
 /// Bytes of a state: far more than Terraform writes.
@@ -82,7 +80,7 @@ pub enum IsolatedError {
     Objects {
         /// The bucket in the DR region.
         bucket: BucketName,
-        /// Why.
+        /// What went wrong, or how many objects were not copied.
         problem: String,
     },
     /// An instance was not deleted.
@@ -618,30 +616,11 @@ impl Leftover {
 }
 
 /// Every version that a bucket holds goes.
-async fn empty(clients: &RegionClients, bucket: &str) -> Result<(), IsolatedError> {
-    let versions = list_versions(clients, bucket, "").await?;
-    for some in versions.chunks(AT_ONCE) {
-        let call = clients.call("S3", "DeleteObjects", format!("bucket {bucket}"));
-        let unbuilt = |error: BuildError| Error::unexpected(call.clone(), error.to_string());
-        let objects: Result<Vec<ObjectIdentifier>, BuildError> = some
-            .iter()
-            .map(|version| {
-                let object = ObjectIdentifier::builder().key(&version.key);
-                object.set_version_id(version.version_id.clone()).build()
-            })
-            .collect();
-        let delete = Delete::builder().quiet(true);
-        let delete = delete.set_objects(Some(objects.map_err(unbuilt)?));
-        let delete = delete.build().map_err(unbuilt)?;
-        let sent = clients.s3.delete_objects().bucket(bucket).delete(delete);
-        let deleted = sent.send().await;
-        let deleted = deleted.map_err(|error| call.clone().failed(error))?;
-        if let Some(refused) = deleted.errors().first() {
-            let code = refused.code().unwrap_or("an error");
-            return Err(Error::unexpected(call, format!("S3 answers {code}")).into());
-        }
-    }
-    Ok(())
+async fn empty(clients: &RegionClients, bucket: &str) -> Result<(), Error> {
+    let versions = list_versions(clients, bucket, "").await?.into_iter();
+    let all: Vec<_> = versions.map(|of| (of.key, of.version_id)).collect();
+    let call = clients.call("S3", "DeleteObjects", format!("bucket {bucket}"));
+    delete_objects(&clients.s3, &call, bucket, &all).await
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aws_env::Error;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use jiff::Timestamp;
 use report::{Document, Mark, Report};
 use serde::Serialize;
@@ -18,9 +17,6 @@ use super::super::location::JOURNAL;
 use super::replay::replay;
 use super::runs::{RunEnd, RunEntry, Runs};
 use super::{JournalError, JournalKey, Run};
-
-/// What one DeleteObjects takes.
-const MOST: usize = 1_000;
 
 /// Journals that are old enough to go, and those that stay although they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -197,31 +193,9 @@ async fn remove_from(bucket: &Bucket, run: &str) -> Result<(), Error> {
         aws_env::ObjectPages::new(&bucket.s3, call("ListObjectsV2"), bucket.name(), &prefix);
     let mut keys = Vec::new();
     while let Some(page) = pages.next().await? {
-        keys.extend(page.into_iter().map(|object| object.key));
+        keys.extend(page.into_iter().map(|object| (object.key, None)));
     }
     // The first part, which says what run it is, goes last.
     keys.reverse();
-    let unexpected = |error: aws_sdk_s3::error::BuildError| {
-        Error::unexpected(call("DeleteObjects"), error.to_string())
-    };
-    for keys in keys.chunks(MOST) {
-        let objects = keys
-            .iter()
-            .map(|key| ObjectIdentifier::builder().key(key).build());
-        let objects = objects.collect::<Result<Vec<_>, _>>().map_err(unexpected)?;
-        let delete = Delete::builder().set_objects(Some(objects)).build();
-        let answer = bucket
-            .s3
-            .delete_objects()
-            .bucket(bucket.name())
-            .delete(delete.map_err(unexpected)?)
-            .send()
-            .await
-            .map_err(|error| call("DeleteObjects").failed(error))?;
-        if let Some(error) = answer.errors().first() {
-            let code = error.code().unwrap_or("unknown error");
-            return Err(Error::unexpected(call("DeleteObjects"), code.to_owned()));
-        }
-    }
-    Ok(())
+    aws_env::delete_objects(&bucket.s3, &call("DeleteObjects"), bucket.name(), &keys).await
 }
