@@ -75,16 +75,10 @@ async fn bucket(context: Context<'_>, wanted: &StateWanted) -> Observation<(bool
     let kept = versioning.status() == Some(&BucketVersioningStatus::Enabled);
     let block = s3.get_public_access_block().bucket(name).send().await;
     let blocked = match block.map_err(|error| call("GetPublicAccessBlock").failed(error)) {
-        Ok(block) => block.public_access_block_configuration.is_some_and(|of| {
-            [
-                of.block_public_acls,
-                of.ignore_public_acls,
-                of.block_public_policy,
-                of.restrict_public_buckets,
-            ]
-            .iter()
-            .all(|on| *on == Some(true))
-        }),
+        Ok(block) => match block.public_access_block_configuration {
+            Some(found) => super::buckets::blocks_off(&found)?.is_empty(),
+            None => false,
+        },
         Err(error) if error.is_code("NoSuchPublicAccessBlockConfiguration") => false,
         Err(error) => return Err(error.into()),
     };

@@ -12,6 +12,7 @@ use super::Context;
 use crate::check::{Answer, Check};
 
 pub(super) use catalog::CHECKS;
+pub(super) use judge::blocks_off;
 pub(super) use observe::policy;
 
 /// A bucket of the stack.

@@ -109,20 +109,7 @@ impl Policy {
 
     /// Whether it may allow `action` on `resource`; conditions are taken to hold.
     pub(crate) fn may_allow(&self, action: &str, resource: &str) -> bool {
-        let applies = |statement: &&Statement| {
-            statement.names(action)
-                && statement
-                    .resources
-                    .as_ref()
-                    .is_some_and(|resources| match resources {
-                        Terms::Only(resources) => {
-                            resources.iter().any(|wide| covers(wide, resource))
-                        }
-                        Terms::AllBut(resources) => {
-                            !resources.iter().any(|wide| covers(wide, resource))
-                        }
-                    })
-        };
+        let applies = |statement: &&Statement| statement.names(action) && statement.is_on(resource);
         let denied = self
             .statements
             .iter()
@@ -139,6 +126,16 @@ impl Statement {
         match &self.actions {
             Terms::Only(actions) => actions.iter().any(|wide| covers(wide, &action)),
             Terms::AllBut(actions) => !actions.iter().any(|wide| covers(wide, &action)),
+        }
+    }
+
+    /// Whether `resource` is among what it names; one that names nothing is on nothing.
+    pub(super) fn is_on(&self, resource: &str) -> bool {
+        let covered = |all: &[String]| all.iter().any(|wide| covers(wide, resource));
+        match &self.resources {
+            Some(Terms::Only(all)) => covered(all),
+            Some(Terms::AllBut(all)) => !covered(all),
+            None => false,
         }
     }
 

@@ -157,11 +157,7 @@ impl Policy {
                 && statement.conditions.is_empty()
                 && whom
                 && statement.names(action)
-                && match &statement.resources {
-                    Some(Terms::Only(all)) => all.iter().any(|wide| covers(wide, resource)),
-                    Some(Terms::AllBut(all)) => !all.iter().any(|wide| covers(wide, resource)),
-                    None => false,
-                }
+                && statement.is_on(resource)
         })
     }
 

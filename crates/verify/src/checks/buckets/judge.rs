@@ -1,7 +1,7 @@
 use aws_sdk_s3::types::{
     BucketVersioningStatus, DeleteMarkerReplicationStatus, LifecycleRule, MetricsStatus,
-    ObjectOwnership, ReplicationRule, ReplicationRuleStatus, ServerSideEncryption,
-    ServerSideEncryptionByDefault, TransitionStorageClass,
+    ObjectOwnership, PublicAccessBlockConfiguration, ReplicationRule, ReplicationRuleStatus,
+    ServerSideEncryption, ServerSideEncryptionByDefault, TransitionStorageClass,
 };
 use report::finding::{Observation, Unobserved};
 use settings::BucketEncryption;
@@ -198,13 +198,7 @@ fn access(context: Context<'_>, picture: &Picture, account: &Account) -> Vec<Ans
     let name = picture.name.as_str();
     let arn = arn(context, name);
     let block = picture.block.clone().and_then(|found| {
-        let settings = [
-            ("BlockPublicAcls", found.block_public_acls),
-            ("IgnorePublicAcls", found.ignore_public_acls),
-            ("BlockPublicPolicy", found.block_public_policy),
-            ("RestrictPublicBuckets", found.restrict_public_buckets),
-        ];
-        let off = off(&settings)?;
+        let off = blocks_off(&found)?;
         let shown = if off.is_empty() {
             "all on".to_owned()
         } else {
@@ -256,6 +250,16 @@ fn access(context: Context<'_>, picture: &Picture, account: &Account) -> Vec<Ans
         TLS.answer(name, "denied", None, denies(is_without_tls)),
         TLS_VERSION.answer(name, "denied", None, denies(is_old_tls)),
     ]
+}
+
+/// The names of those of a bucket's four blocks of public access that are off.
+pub(in super::super) fn blocks_off(found: &PublicAccessBlockConfiguration) -> Observation<String> {
+    off(&[
+        ("BlockPublicAcls", found.block_public_acls),
+        ("IgnorePublicAcls", found.ignore_public_acls),
+        ("BlockPublicPolicy", found.block_public_policy),
+        ("RestrictPublicBuckets", found.restrict_public_buckets),
+    ])
 }
 
 /// The names of settings that are off; one that is not told is unknown.
