@@ -104,7 +104,8 @@ pub(crate) async fn run(
     let waiter = waiter(&args.waiter, objectives.rto);
     let last = RefCell::new(None);
     let connects = async |instance: &Instance| {
-        let connection = connection(instance).await;
+        let endpoint = instance.endpoint.as_deref();
+        let connection = ServerConnection::to(endpoint, instance.engine_name()).await;
         let refused = match &connection {
             ServerConnection::Rejected { why } => Err(format!("and refuses connections: {why}")),
             ServerConnection::Accepted | ServerConnection::Untried { .. } => Ok(()),
@@ -128,16 +129,6 @@ pub(crate) async fn run(
     outcome.done = Some(done);
     show(global, args.markdown, &outcome)?;
     Ok(exit)
-}
-
-/// Whether the server of an instance accepts connections.
-async fn connection(instance: &Instance) -> ServerConnection {
-    let engine = instance.engine.as_ref();
-    ServerConnection::to(
-        instance.endpoint.as_deref(),
-        engine.map(|engine| engine.name.as_str()),
-    )
-    .await
 }
 
 /// Whether there is what the instance is to get: a plan that cannot be carried out is none.

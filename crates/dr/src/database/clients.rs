@@ -95,6 +95,11 @@ pub struct InstanceOptions {
 }
 
 impl Instance {
+    /// The name of its engine, as RDS has it: `postgres`.
+    pub fn engine_name(&self) -> Option<&str> {
+        self.engine.as_ref().map(|engine| engine.name.as_str())
+    }
+
     /// The value of a tag.
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.tags.get(key).map(String::as_str)

@@ -68,7 +68,5 @@ pub(super) async fn serving(status: &str, instance: &Instance) -> Result<Value, 
 
 /// Whether the server of an instance accepts connections, as far as that can be tried from here.
 pub(super) async fn connection(instance: &Instance) -> ServerConnection {
-    let engine = instance.engine.as_ref();
-    let engine = engine.map(|engine| engine.name.as_str());
-    ServerConnection::to(instance.endpoint.as_deref(), engine).await
+    ServerConnection::to(instance.endpoint.as_deref(), instance.engine_name()).await
 }
