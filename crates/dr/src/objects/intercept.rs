@@ -103,16 +103,13 @@ impl Intercept for Unanswered {
             .response()
             .is_some_and(|response| response.status().is_client_error());
         // CopyObject and CompleteMultipartUpload may answer 200 with an error in it.
-        let succeeded = context
-            .output_or_error()
-            .is_some_and(|outcome| outcome.is_ok());
-        if !refused && !succeeded {
-            self.0.failed.store(true, Ordering::Relaxed);
+        let outcome = context.output_or_error();
+        if refused || outcome.is_some_and(|outcome| outcome.is_ok()) {
+            return Ok(());
         }
-        let told = context
-            .output_or_error()
-            .is_some_and(|outcome| outcome.is_err_and(|error| error.is_operation_error()));
-        if !refused && !succeeded && !told {
+        self.0.failed.store(true, Ordering::Relaxed);
+        let told = outcome.is_some_and(|of| of.is_err_and(|error| error.is_operation_error()));
+        if !told {
             self.0.silent.store(true, Ordering::Relaxed);
         }
         Ok(())

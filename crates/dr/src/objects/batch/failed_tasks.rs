@@ -20,7 +20,7 @@ const LARGEST: u64 = 256 << 20;
 /// Objects that jobs could not copy.
 #[derive(Debug, Default)]
 pub(super) struct FailedTasks {
-    /// Their number.
+    /// How many tasks have failed, of all jobs.
     pub(super) tasks: u64,
     /// Sixteen bytes for each way in which a row's key can be meant.
     keys: HashSet<[u8; 16]>,
