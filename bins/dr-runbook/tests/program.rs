@@ -9,7 +9,7 @@ use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
     VersioningConfiguration,
 };
-use local_aws::{LocalAws, REMOVED_VARIABLES, RegionState};
+use local_aws::{Builder, LocalAws, REMOVED_VARIABLES, RegionState};
 use tempfile::TempDir;
 
 const SETTINGS: &str = r#"
@@ -30,20 +30,30 @@ struct Stage {
     folder: TempDir,
 }
 
+const STATE: &str = r#"{"version":4,"terraform_version":"1.11.4","serial":3,"lineage":"3f2504e0-4f89-11d3-9a0c-0305e82c3301","outputs":{},"resources":[]}"#;
+
+/// A local AWS; `None` where this machine cannot run one, and then the reason has been printed.
+async fn started(mut builder: Builder) -> Option<LocalAws> {
+    if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
+        builder = builder.cache_dir(path);
+    }
+    builder.start_or_skip().await.unwrap()
+}
+
+async fn environment(aws: &LocalAws) -> AwsEnv {
+    let env = AwsEnv::load(Options {
+        endpoint_url: Some(aws.endpoint().to_owned()),
+        credentials: Some(Credentials::new("test", "test", None, None, "tests")),
+        ..Options::default()
+    });
+    env.await.unwrap()
+}
+
 impl Stage {
     /// An environment of one state bucket, whose primary region is lost.
     async fn open() -> Option<Self> {
-        let mut builder = LocalAws::builder();
-        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-            builder = builder.cache_dir(path);
-        }
-        let aws = builder.start_or_skip().await.unwrap()?;
-        let env = AwsEnv::load(Options {
-            endpoint_url: Some(aws.endpoint().to_owned()),
-            credentials: Some(Credentials::new("test", "test", None, None, "tests")),
-            ..Options::default()
-        });
-        let env = env.await.unwrap();
+        let aws = started(LocalAws::builder()).await?;
+        let env = environment(&aws).await;
         for (region, bucket) in [("ca-west-1", "bc-state-dr"), ("ca-central-1", "bc-state")] {
             make_bucket(&env.region(region.parse().unwrap()), bucket).await;
         }
@@ -55,18 +65,12 @@ impl Stage {
 
     /// A state, and its replica.
     async fn write_states(&self) {
-        let env = AwsEnv::load(Options {
-            endpoint_url: Some(self.aws.endpoint().to_owned()),
-            credentials: Some(Credentials::new("test", "test", None, None, "tests")),
-            ..Options::default()
-        });
-        let env = env.await.unwrap();
-        let state = r#"{"version":4,"terraform_version":"1.11.4","serial":3,"lineage":"3f2504e0-4f89-11d3-9a0c-0305e82c3301","outputs":{},"resources":[]}"#;
+        let env = environment(&self.aws).await;
         for (region, bucket) in [("ca-west-1", "bc-state-dr"), ("ca-central-1", "bc-state")] {
             let clients = env.region(region.parse().unwrap());
             let put = clients.s3.put_object().bucket(bucket);
             let put = put.key("staging/terraform.tfstate");
-            put.body(state.as_bytes().to_vec().into())
+            put.body(STATE.as_bytes().to_vec().into())
                 .send()
                 .await
                 .unwrap();

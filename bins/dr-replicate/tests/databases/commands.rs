@@ -13,6 +13,13 @@ async fn stage() -> Option<Stage> {
     Stage::open(RdsData::Off, false).await
 }
 
+/// A snapshot, and its copy in the DR region.
+async fn copied(stage: &Stage) {
+    stage.take("seed").await;
+    let copy = [&["snapshots", "copy"][..], &POLL].concat();
+    stage.json(0, &copy).await;
+}
+
 #[tokio::test]
 async fn snapshots_copy_that_is_killed_is_taken_up_by_the_next_run() {
     let Some(stage) = stage().await else {
@@ -113,10 +120,7 @@ async fn restore_at_its_deadline_ends_the_wait_and_not_the_restore() {
     let Some(stage) = stage().await else {
         return;
     };
-    stage.take("seed").await;
-    stage
-        .json(0, &[&["snapshots", "copy"][..], &POLL].concat())
-        .await;
+    copied(&stage).await;
     let restore = [
         "restore",
         "--target",
@@ -152,10 +156,7 @@ async fn restore_is_through_once_the_server_accepts_connections() {
         eprintln!("skipped: no PostgreSQL behind RDS: {why}");
         return;
     }
-    stage.take("seed").await;
-    stage
-        .json(0, &[&["snapshots", "copy"][..], &POLL].concat())
-        .await;
+    copied(&stage).await;
     let restore = [&["restore", "--target", TARGET][..], &POLL].concat();
     let done = stage.json(0, &restore).await;
     assert_eq!(done["connection"]["state"], "accepted", "{done}");
@@ -185,10 +186,7 @@ async fn restore_says_that_a_connection_cannot_be_tried_from_here() {
     let Some(stage) = stage().await else {
         return;
     };
-    stage.take("seed").await;
-    stage
-        .json(0, &[&["snapshots", "copy"][..], &POLL].concat())
-        .await;
+    copied(&stage).await;
     // No server has the name that this instance gets.
     let restore = [&["restore", "--target", TARGET][..], &POLL].concat();
     let done = stage.json(0, &restore).await;
@@ -204,10 +202,7 @@ async fn recovery_points_and_restore_count_by_the_clock_of_rds() {
     let Some(stage) = stage().await else {
         return;
     };
-    stage.take("seed").await;
-    stage
-        .json(0, &[&["snapshots", "copy"][..], &POLL].concat())
-        .await;
+    copied(&stage).await;
     // It is two hours ahead of this machine, by whose clock the copy would be of later than now.
     stage.rds.step(minutes(120)).await;
     let points = stage.json(0, &["recovery-points"]).await;
@@ -233,10 +228,7 @@ async fn snapshots_and_restore_go_back_to_the_primary_region() {
     let Some(stage) = stage().await else {
         return;
     };
-    stage.take("seed").await;
-    stage
-        .json(0, &[&["snapshots", "copy"][..], &POLL].concat())
-        .await;
+    copied(&stage).await;
     let restore = ["restore", "--target", TARGET, "--yes", "--poll", "50ms"];
     stage.json(0, &restore).await;
     let take = stage.to.create_db_snapshot().db_instance_identifier(TARGET);
@@ -320,10 +312,7 @@ async fn restore_dry_run_refuses_what_rds_would() {
     let Some(stage) = stage().await else {
         return;
     };
-    stage.take("seed").await;
-    stage
-        .json(0, &[&["snapshots", "copy"][..], &POLL].concat())
-        .await;
+    copied(&stage).await;
     let plan = ["restore", "--target", TARGET, "--dry-run"];
     let stderr = stage.stderr(0, &plan).await;
     assert!(!stderr.contains("not checked"), "{stderr}");

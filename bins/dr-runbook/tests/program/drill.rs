@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_env::{AwsEnv, Options, RegionClients};
+use aws_env::RegionClients;
 use local_aws::{Fault, FaultKind, LocalAws, RdsClock, RdsOptions, RegionState};
 use serde_json::Value;
 
-use super::{SETTINGS, Stage, make_bucket, until};
+use super::{SETTINGS, STATE, Stage, environment, make_bucket, started, until};
 
 const PRIMARY: &str = "ca-central-1";
 const DR: &str = "ca-west-1";
@@ -36,28 +35,19 @@ struct Account {
 
 /// An environment with a state, objects and a database, whose primary region is lost.
 async fn open() -> Option<(Stage, Account)> {
-    let mut builder = LocalAws::builder().rds(RdsOptions {
+    let builder = LocalAws::builder().rds(RdsOptions {
         clock: RdsClock::Running { factor: 2000 },
         ..RdsOptions::default()
     });
-    if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-        builder = builder.cache_dir(path);
-    }
-    let aws = builder.start_or_skip().await.unwrap()?;
-    let env = AwsEnv::load(Options {
-        endpoint_url: Some(aws.endpoint().to_owned()),
-        credentials: Some(Credentials::new("test", "test", None, None, "tests")),
-        ..Options::default()
-    });
-    let env = env.await.unwrap();
+    let aws = started(builder).await?;
+    let env = environment(&aws).await;
     let (from, to) = (PRIMARY.parse().unwrap(), DR.parse().unwrap());
     let dr = env.region(to);
     for bucket in ["bc-state-dr", "photos-dr"] {
         make_bucket(&dr, bucket).await;
     }
-    let state = r#"{"version":4,"terraform_version":"1.11.4","serial":3,"lineage":"3f2504e0-4f89-11d3-9a0c-0305e82c3301","outputs":{},"resources":[]}"#;
     for (bucket, key, body) in [
-        ("bc-state-dr", "staging/terraform.tfstate", state),
+        ("bc-state-dr", "staging/terraform.tfstate", STATE),
         ("photos-dr", "visits/1.jpg", "one"),
         ("photos-dr", "visits/2.jpg", "two"),
     ] {
