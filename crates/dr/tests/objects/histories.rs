@@ -251,14 +251,16 @@ async fn history(stage: &mut Stage, seed: u64) {
         let current = |of: &BTreeMap<String, Vec<Version>>| Some(of.get(key)?.first()?.id.clone());
         // Where no answer came or none was written down, and somebody did just what the run was to do, nobody can tell who
         // it was.
-        let untellable = silent && others.contains_key(key) && wanted(key) == after.get(key);
+        let unanswered = silent || killed;
+        let untellable = unanswered && others.contains_key(key) && wanted(key) == after.get(key);
         if untellable {
             // Whatever undo does, no version is lost.
         } else if let Some(theirs) = others.get(key)
             && let Some(id) = current(&middle)
             && theirs.contains(&id)
         {
-            assert_eq!(current(&versions), Some(id), "{key}: somebody else's");
+            let still = current(&versions);
+            assert_eq!(still, Some(id), "{key}: somebody else's");
         } else if others.contains_key(key) {
             // Either somebody else's is still current, or only the run's was and has gone.
             let theirs = current(&versions) == current(&middle);
