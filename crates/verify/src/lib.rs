@@ -7,6 +7,7 @@ mod check;
 mod checks;
 mod clients;
 pub mod doctor;
+mod internet;
 mod locate;
 pub mod maintenance;
 mod named;

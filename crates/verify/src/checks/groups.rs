@@ -7,6 +7,7 @@ use report::finding::{Observation, Severity, Unobserved};
 
 use super::Context;
 use crate::check::{Answer, Check};
+use crate::internet::{EVERYWHERE, is_internet, ranges};
 
 static EXIST: Check = Check {
     id: "groups-exist",
@@ -114,9 +115,6 @@ const GROUPS: [(&str, &str, &Check, &Check); 4] = [
     ("database", "rds_security_group_id", &RDS_IN, &RDS_OUT),
     ("Redis", "redis_security_group_id", &REDIS_IN, &REDIS_OUT),
 ];
-
-/// Every address of the internet, and every one of IPv6.
-const EVERYWHERE: [&str; 2] = ["0.0.0.0/0", "::/0"];
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
     let groups = match context.located.text("vpc_id") {
@@ -271,18 +269,6 @@ fn edges_of(permissions: &[IpPermission]) -> BTreeSet<String> {
     found
 }
 
-fn ranges(permission: &IpPermission) -> impl Iterator<Item = &str> {
-    let four = permission
-        .ip_ranges()
-        .iter()
-        .filter_map(|range| range.cidr_ip());
-    let six = permission
-        .ipv6_ranges()
-        .iter()
-        .filter_map(|range| range.cidr_ipv6());
-    four.chain(six)
-}
-
 fn default(groups: &Observation<Vec<SecurityGroup>>) -> Vec<Answer> {
     let is = |group: &&SecurityGroup| group.group_name() == Some("default");
     let found = groups.as_ref().map_err(Clone::clone).and_then(|groups| {
@@ -315,8 +301,8 @@ fn others(context: Context<'_>, groups: &Observation<Vec<SecurityGroup>>) -> Ans
                 .filter_map(|group| Some((group.group_id()?, group)))
                 .filter(|(id, _)| !own.contains(id))
                 .map(|(id, group)| {
-                    let mut ranges = Way::In.rules(group)?.iter().flat_map(ranges);
-                    let open = ranges.any(|range| EVERYWHERE.contains(&range));
+                    let mut rules = Way::In.rules(group)?.iter();
+                    let open = rules.any(|rule| is_internet(ranges(rule)));
                     let name = group.group_name().unwrap_or("?");
                     Ok(open.then(|| format!("{id} ({name})")))
                 })

@@ -5,6 +5,7 @@ use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 
 use super::{Context, Diagnosis, unseen};
+use crate::internet::{is_internet, ranges};
 use crate::named;
 
 /// A server's end of the way.
@@ -68,12 +69,7 @@ async fn rules(context: Context<'_>, side: &Side<'_>) -> Observation<(bool, Stri
         if !all && !tcp {
             continue;
         }
-        from.extend(rule.ip_ranges().iter().filter_map(|range| range.cidr_ip()));
-        from.extend(
-            rule.ipv6_ranges()
-                .iter()
-                .filter_map(|range| range.cidr_ipv6()),
-        );
+        from.extend(ranges(rule));
         from.extend(
             rule.user_id_group_pairs()
                 .iter()
@@ -88,7 +84,7 @@ async fn rules(context: Context<'_>, side: &Side<'_>) -> Observation<(bool, Stri
     if from.is_empty() {
         return Ok((false, "nobody is let in on it".to_owned()));
     }
-    let world = from.iter().any(|from| ["0.0.0.0/0", "::/0"].contains(from));
+    let world = is_internet(from.iter().copied());
     Ok((!world, format!("open to {}", from.join(", "))))
 }
 

@@ -7,6 +7,7 @@ use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 
 use super::Context;
+use crate::internet::{is_internet, ranges};
 
 /// The outputs that name a group.
 const OURS: [&str; 4] = [
@@ -149,17 +150,7 @@ fn names(group: &SecurityGroup, id: &str) -> bool {
 fn world(rules: &[IpPermission], balancer: bool) -> Vec<String> {
     rules
         .iter()
-        .filter(|rule| {
-            let v4 = rule
-                .ip_ranges()
-                .iter()
-                .any(|range| range.cidr_ip() == Some("0.0.0.0/0"));
-            let v6 = rule
-                .ipv6_ranges()
-                .iter()
-                .any(|range| range.cidr_ipv6() == Some("::/0"));
-            v4 || v6
-        })
+        .filter(|rule| is_internet(ranges(rule)))
         .filter(|rule| {
             let one = rule
                 .from_port()

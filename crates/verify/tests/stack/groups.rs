@@ -123,7 +123,7 @@ async fn without(stack: &Stack, kind: &str, name: &str) {
 }
 
 /// A group that terraform does not know, open to everybody.
-async fn stranger(stack: &Stack) {
+async fn stranger(stack: &Stack, from: &[&'static str]) {
     let made = stack.clients.ec2.create_security_group();
     let made = made.group_name("by-hand").description("by hand");
     let made = made.vpc_id(id(stack, "vpc_id")).send().await;
@@ -133,8 +133,11 @@ async fn stranger(stack: &Stack) {
         .ec2
         .authorize_security_group_ingress()
         .group_id(made);
-    let ssh = rule("tcp", Some((22, 22)), Peer::Four("0.0.0.0/0"));
-    open.ip_permissions(ssh).send().await.expect("a rule");
+    let ssh = from
+        .iter()
+        .map(|from| rule("tcp", Some((22, 22)), Peer::Four(from)));
+    let open = open.set_ip_permissions(Some(ssh.collect()));
+    open.send().await.expect("a rule");
 }
 
 async fn members_talk(stack: &Stack) {
@@ -394,7 +397,13 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             name: "a group made by hand takes SSH from the internet",
             item: Some(8),
             breaks: &["groups-others"],
-            apply: |stack| stranger(stack).boxed(),
+            apply: |stack| stranger(stack, &["0.0.0.0/0"]).boxed(),
+        },
+        Mutation {
+            name: "a group made by hand takes SSH from both halves of the internet",
+            item: Some(8),
+            breaks: &["groups-others"],
+            apply: |stack| stranger(stack, &["0.0.0.0/1", "128.0.0.0/1"]).boxed(),
         },
         Mutation {
             name: "the group of Redis is deleted",
