@@ -360,7 +360,7 @@ def main():
     ours = shutil.which(args.ours) or sys.exit(f"{args.ours} is not there: build it, or name it with --ours")
     memory(ours, args.synthetic, args.runs)
     if args.latency and shutil.which(args.local_aws):
-        latency(ours, shutil.which(args.local_aws), args.latency, 4_000, [8, 16])
+        latency(ours, shutil.which(args.local_aws), args.latency, 4_000, [8, 16, 64, 256])
     if not (args.objects and args.layouts or args.first_sync):
         return
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))

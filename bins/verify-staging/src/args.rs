@@ -11,6 +11,7 @@ pub(crate) mod maintenance;
 pub(crate) mod probe;
 pub(crate) mod side;
 pub(crate) mod sign;
+pub(crate) mod waivers;
 
 use audit::AuditArgs;
 use capture::CaptureArgs;

@@ -17,6 +17,7 @@ mod resources;
 mod side;
 mod sign;
 mod terraform;
+mod waivers;
 
 use cli::{Exit, Failure};
 use tokio::sync::watch::Sender;

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use report::finding::{Severity, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -173,6 +174,9 @@ pub struct CheckResult {
     pub aws: Option<String>,
     /// Why it is unknown or was skipped.
     pub reason: Option<String>,
+    /// The last day until which somebody has accepted that it is wrong; it is skipped then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_until: Option<Date>,
 }
 
 impl CheckResults {

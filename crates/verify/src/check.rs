@@ -48,6 +48,8 @@ pub struct Answer {
     pub reason: Option<String>,
     /// By whom it was accepted although it is wrong; it is skipped then.
     pub accepted: Option<Waiver>,
+    /// The waiver by which it was accepted until a day that is over; it is wrong again then.
+    pub lapsed: Option<Waiver>,
 }
 
 /// Whose demand a check is.
@@ -115,6 +117,7 @@ impl Check {
             aws,
             reason,
             accepted: None,
+            lapsed: None,
         }
     }
 
@@ -133,6 +136,7 @@ impl Check {
             aws: None,
             reason: Some(reason.into()),
             accepted: None,
+            lapsed: None,
         }
     }
 }
@@ -219,10 +223,12 @@ impl Checked {
                 answer.status = Status::Skipped;
                 answer.reason = Some(format!("accepted until {expires} by {by}: {reason}"));
                 answer.accepted = Some((*waiver).clone());
-            } else if let Some(Waiver { by, expires, .. }) = over.first() {
+            } else if let Some(waiver) = over.first() {
+                let Waiver { by, expires, .. } = waiver;
                 let told = format!("accepted by {by} until {expires}, which is over");
                 let told = answer.reason.take().into_iter().chain([told]);
                 answer.reason = Some(told.collect::<Vec<_>>().join("; "));
+                answer.lapsed = Some((*waiver).clone());
             }
         }
     }
@@ -345,8 +351,16 @@ impl From<&Checked> for CheckResults {
     }
 }
 
+/// Captures hold no names of people: who has accepted something is in the file of waivers, which is kept beside them.
 impl From<&Answer> for CheckResult {
     fn from(answer: &Answer) -> Self {
+        let reason = answer.reason.as_deref().map(|reason| {
+            let waivers = [&answer.accepted, &answer.lapsed];
+            let names = waivers.into_iter().flatten().map(|waiver| &waiver.by);
+            names.fold(reason.to_owned(), |reason, by| {
+                reason.replace(&format!(" by {by}"), "")
+            })
+        });
         Self {
             id: answer.check.id.to_owned(),
             item: answer.check.item,
@@ -356,7 +370,8 @@ impl From<&Answer> for CheckResult {
             expected: answer.expected.clone(),
             terraform: answer.terraform.clone(),
             aws: answer.aws.clone(),
-            reason: answer.reason.clone(),
+            reason,
+            accepted_until: answer.accepted.as_ref().map(|waiver| waiver.expires),
         }
     }
 }
@@ -401,6 +416,8 @@ mod tests {
         let idle = checked.idle(&waivers);
         assert_eq!(idle.len(), 1);
         assert_eq!(idle[0].check, "sg-open");
+        let kept = CheckResult::from(&checked.answers[0]).reason.unwrap();
+        assert_eq!(kept, "accepted until 2026-11-26: one zone will do");
     }
 
     #[test]
@@ -410,7 +427,15 @@ mod tests {
         let answer = &checked.answers[0];
         assert_eq!(answer.status, Status::Wrong);
         let told = answer.reason.as_deref().unwrap();
-        assert!(told.contains("until 2026-11-25, which is over"), "{told}");
+        assert!(
+            told.contains("by Ada until 2026-11-25, which is over"),
+            "{told}"
+        );
+        let kept = CheckResult::from(answer).reason.unwrap();
+        assert!(
+            kept.contains("accepted until 2026-11-25, which is over"),
+            "{kept}"
+        );
         assert_eq!(checked.verdict(Grade::Guide), Status::Wrong);
         assert_eq!(checked.verdict(Grade::Practice), Status::Skipped);
         assert_eq!(checked.verdict(Grade::Account), Status::Skipped);

@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use evidence::{LockMode, Redaction, RedactionPolicy};
 
 use super::side::SideArgs;
+use super::waivers::WaiverArgs;
 
 /// Where evidence is kept.
 #[derive(Debug, Clone, Args)]
@@ -37,6 +38,10 @@ pub struct SourceArgs {
     /// Ask AWS nothing; without --side the outputs say which side it is
     #[arg(long)]
     pub no_check: bool,
+
+    /// What is accepted.
+    #[command(flatten)]
+    pub waivers: WaiverArgs,
 
     /// The file with the salt of fingerprints, if it is not .verify-salt in the folder
     #[arg(long, value_name = "FILE")]

@@ -6,6 +6,7 @@ use report::finding::Severity;
 use verify::{Check, Grade, Pattern};
 
 use super::side::SideArgs;
+use super::waivers::WaiverArgs;
 
 /// Where terraform's outputs come from.
 #[derive(Debug, Clone, Args)]
@@ -75,9 +76,9 @@ pub struct CheckArgs {
     )]
     pub fail_on: Vec<FailOnArg>,
 
-    /// Findings that are accepted, for a reason and until a day; without it waivers.toml beside infra.toml, if it is there
-    #[arg(long, value_name = "FILE")]
-    pub waivers: Option<PathBuf>,
+    /// What is accepted.
+    #[command(flatten)]
+    pub waivers: WaiverArgs,
 
     /// Say which checks there are, and call nothing
     #[arg(long, conflicts_with_all = ["outputs", "chdir", "state", "account", "side", "format", "watch"])]

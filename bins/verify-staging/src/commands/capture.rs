@@ -6,10 +6,10 @@ use evidence::{
 use report::finding::Status;
 use report::{Document, Mark, Report};
 use serde::Serialize;
-use verify::{Selection, Sources};
+use verify::{Selection, Sources, Wanted};
 
 use super::side::Sided;
-use super::{chain, origin, terraform};
+use super::{chain, origin, terraform, waivers};
 use crate::args::capture::{CaptureArgs, Destination, SourceArgs};
 
 pub(super) async fn run(global: &GlobalArgs, args: &CaptureArgs) -> Result<Exit, Failure> {
@@ -102,6 +102,7 @@ pub(super) async fn draft(
     redaction: RedactionPolicy,
 ) -> Result<(Draft, Sided), Failure> {
     let at = cli::now();
+    let waivers = waivers::read(global, &args.waivers)?;
     let sided = match args.no_check {
         true => Sided::unasked(global, args.side)?,
         false => Sided::find(global, args.side).await?,
@@ -116,7 +117,10 @@ pub(super) async fn draft(
         }
     };
     let sided = sided.agreed(&outputs)?;
-    let wanted = sided.wanted();
+    let wanted = Wanted {
+        waivers,
+        ..sided.wanted()
+    };
     let checks: Option<Redacted<CheckResults>> = if args.no_check {
         None
     } else {

@@ -5,13 +5,13 @@ use evidence::Redacted;
 use report::finding::Status;
 use report::{Document, Report};
 use serde::Serialize;
-use settings::{Settings, Waivers};
+use settings::Settings;
 use tokio::sync::watch::Sender;
 use verify::{Answer, Catalog, Checked, EnvironmentClients, Selection, Wanted};
 
 use super::resources::Resources;
 use super::side::Sided;
-use super::{exit, resources};
+use super::{exit, resources, waivers};
 use crate::args::check::{CheckArgs, FailOn};
 
 pub(super) async fn run(
@@ -31,7 +31,7 @@ pub(super) async fn run(
         let error = anyhow::anyhow!("--format prints one document, and --watch has many");
         return Err(Failure::new(Exit::Usage, error).hint("write each to a file with --out FILE"));
     }
-    let waivers = waivers(global, args)?;
+    let waivers = waivers::read(global, &args.waivers)?;
     let sided = Sided::find(global, args.side).await?;
     let mut known = resources::of_terraform(&args.source, &sided).await?;
     let clients = sided.reach().await?.clients();
@@ -62,25 +62,6 @@ struct Asking {
     wanted: Wanted,
     selection: Selection,
 }
-
-/// The file that is named, or the one beside the settings.
-fn waivers(global: &GlobalArgs, args: &CheckArgs) -> Result<Waivers, Failure> {
-    let beside = global.config.with_file_name("waivers.toml");
-    let path = match &args.waivers {
-        Some(path) => path,
-        None if beside.exists() => &beside,
-        None => return Ok(Waivers::default()),
-    };
-    let unusable = |error: anyhow::Error| {
-        let context = format!("failed to use the waivers in {}", path.display());
-        Failure::new(Exit::Usage, error.context(context))
-    };
-    let text = cli::read_text(path, MOST_WAIVERS).map_err(unusable)?;
-    Waivers::parse(&text).map_err(|error| unusable(error.into()))
-}
-
-/// More is no list that anybody reviews.
-const MOST_WAIVERS: u64 = 1 << 20;
 
 impl Asking {
     async fn once(&self, progress: &Progress) -> Redacted<Checked> {

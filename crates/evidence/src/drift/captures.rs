@@ -189,10 +189,15 @@ fn answers(
             None => one.status.word().to_owned(),
         })
     };
+    // What is accepted is wrong all the same.
+    let status = |one: &CheckResult| match one.accepted_until {
+        Some(_) => Status::Wrong,
+        None => one.status,
+    };
     for now in &after.answers {
         let key = (now.id.as_str(), now.resource.as_str());
         let was = old.get(&key).copied();
-        let told = match (was.map(|was| was.status), now.status) {
+        let told = match (was.map(status), status(now)) {
             (Some(Status::Ok), Status::Wrong) => (Kind::Changed, "was ok, is wrong now"),
             (Some(Status::Wrong), Status::Ok) => (Kind::Changed, "was wrong, is ok now"),
             (Some(Status::Unknown | Status::Skipped) | None, Status::Wrong) => {
@@ -205,12 +210,15 @@ fn answers(
             _ => continue,
         };
         let place = format!("checks.{}[{}]", now.id, redactor.sentence(&now.resource));
-        let was = was.and_then(shown);
-        differences.push(difference(place, told.0, told.1, was, shown(now)));
+        let mut told = difference(place, told.0, told.1, was.and_then(shown), shown(now));
+        if now.accepted_until.is_some() {
+            told.ignored.clone_from(&now.reason);
+        }
+        differences.push(told);
     }
     for was in &before.answers {
         let gone = !after.answers.iter().any(|now| now.id == was.id);
-        if gone && matches!(was.status, Status::Ok | Status::Wrong) {
+        if gone && matches!(status(was), Status::Ok | Status::Wrong) {
             let place = format!("checks.{}[{}]", was.id, redactor.sentence(&was.resource));
             let meaning = "was answered, is not asked now";
             differences.push(difference(place, Kind::Unknown, meaning, shown(was), None));
@@ -323,6 +331,7 @@ mod tests {
             terraform: None,
             aws: None,
             reason: None,
+            accepted_until: None,
         };
         use Status::{Ok, Skipped, Unknown, Wrong};
         let with = |answers: &[(&str, Status)], serial, lineage: &str| {
@@ -379,6 +388,29 @@ mod tests {
                 "unknown checks.e[r]: was answered, is skipped now",
                 "unknown checks.f[r]: was answered, is not asked now",
             ]
+        );
+        let mut accepted = with(&[("a", Skipped), ("c", Skipped)], 5, "x");
+        for answer in &mut accepted.checks.as_mut().unwrap().answers {
+            answer.accepted_until = Some(jiff::civil::date(2027, 6, 30));
+            answer.reason = Some("accepted until 2027-06-30: one zone".to_owned());
+        }
+        let mut only = before.clone();
+        let answers = &mut only.checks.as_mut().unwrap().answers;
+        answers.retain(|one| ["a", "c"].contains(&one.id.as_str()));
+        let today = "2026-11-26".parse().unwrap();
+        let of = |before: &Capture, after: &Capture| {
+            let sides = (("A", before), ("B", after));
+            Drift::between(sides.0, sides.1, true, &Rules::default(), today)
+        };
+        let found = of(&only, &accepted);
+        assert_eq!((found.found(), found.ignored()), (0, 1), "{found:?}");
+        assert_eq!(found.differences[0].meaning, "was ok, is wrong now");
+        let accepts = found.differences[0].ignored.as_deref();
+        assert_eq!(accepts, Some("accepted until 2027-06-30: one zone"));
+        // That a waiver is over is for `check` to tell: nothing is otherwise than it was.
+        assert_eq!(
+            of(&accepted, &with(&[("a", Wrong), ("c", Wrong)], 5, "x")).differences,
+            []
         );
         let anew = with(&[], 9, "y");
         assert!(drift(&anew, &with(&[], 1, "z"))[0].starts_with("changed state.lineage"));
