@@ -10,7 +10,7 @@ use aws_types::request_id::RequestId;
 use report::finding::Unobserved;
 use settings::Region;
 
-use crate::iam_action::iam_actions;
+use crate::iam_action::{iam_actions, named_by_aws};
 use crate::owners::{ExpectedOwners, OwnerUnknown};
 use crate::permit::NotPermitted;
 use crate::wall::OutsideRegion;
@@ -202,8 +202,8 @@ impl Error {
         cause::<OwnerUnknown>(self).is_some()
     }
 
-    /// The permissions that the refused caller may lack, as IAM calls them. AWS does not always name them, and never in answer
-    /// to a HEAD request; `None` where AWS refuses for another reason.
+    /// The permissions that the refused caller may lack, as IAM calls them: the one that AWS names, or else those of the call. AWS
+    /// does not always name one, and never in answer to a HEAD request; `None` where AWS refuses for another reason.
     fn needed_actions(&self) -> Option<String> {
         let by_permission = self.class == ErrorClass::Denied
             && ![
@@ -213,8 +213,15 @@ impl Error {
                 "AllAccessDisabled",
             ]
             .contains(&self.code.as_deref().unwrap_or_default());
+        if !by_permission {
+            return None;
+        }
+        if let Some((action, denying)) = self.message.as_deref().and_then(named_by_aws) {
+            let denying = denying.map(|policy| format!(", which a policy denies: {policy}"));
+            return Some(format!("needs {action}{}", denying.unwrap_or_default()));
+        }
         let actions = iam_actions(self.call.service, self.call.operation);
-        (by_permission && !actions.is_empty()).then(|| format!("needs {}", actions.join(", ")))
+        (!actions.is_empty()).then(|| format!("needs {}", actions.join(", ")))
     }
 
     /// Whether AWS's error code is `code`.
@@ -376,6 +383,57 @@ impl From<Error> for Unobserved {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_names_the_action_that_aws_names() {
+        let shown = |operation, message: &str| {
+            let call = Call {
+                region: "ca-central-1".parse().unwrap(),
+                service: "S3",
+                operation,
+                resource: "photos/a".to_owned(),
+            };
+            let mut error = Error::unexpected(call, "refused");
+            error.class = ErrorClass::Denied;
+            error.message = Some(message.to_owned());
+            error.to_string()
+        };
+        let user = "User: arn:aws:iam::123456789012:user/Kim is not authorized to perform: ";
+        for (message, needs) in [
+            (
+                format!(
+                    "{user}kms:Decrypt on resource: arn:aws:kms:ca-central-1:123456789012:key/1 because no \
+                         identity-based policy allows the kms:Decrypt action"
+                ),
+                "(needs kms:Decrypt)",
+            ),
+            (
+                format!(
+                    "{user}s3:GetObject on resource: \"a\" with an explicit deny in a service control policy"
+                ),
+                "(needs s3:GetObject, which a policy denies: service control policy)",
+            ),
+            (
+                format!("{user}s3:GetObject with an explicit deny in an identity-based policy"),
+                "(needs s3:GetObject, which a policy denies: identity-based policy)",
+            ),
+            (
+                "Access to KMS is not allowed".to_owned(),
+                "(needs kms:Decrypt)",
+            ),
+            (
+                "Access Denied".to_owned(),
+                "(needs s3:GetObject, s3:GetObjectVersion)",
+            ),
+            (
+                format!("{user}?"),
+                "(needs s3:GetObject, s3:GetObjectVersion)",
+            ),
+        ] {
+            let shown = shown("GetObject", &message);
+            assert!(shown.ends_with(needs), "{shown}");
+        }
+    }
 
     // aws-behaviour: 2
     #[test]

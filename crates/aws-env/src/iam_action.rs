@@ -28,6 +28,44 @@ pub fn iam_actions(service: &str, operation: &str) -> Vec<String> {
     }
 }
 
+/// The action that AWS itself names in the message of a refusal, and the kind of policy that denies it, where one does
+/// expressly. That may be an action of another service, as `kms:Decrypt` where S3 cannot read an object for the caller.
+///
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
+pub(crate) fn named_by_aws(message: &str) -> Option<(&str, Option<&str>)> {
+    // Secrets Manager says no more than this.
+    // <https://repost.aws/knowledge-center/secrets-manager-cross-account-key>
+    if message.contains("Access to KMS is not allowed") {
+        return Some(("kms:Decrypt", None));
+    }
+    let (_, rest) = message.split_once("not authorized to perform: ")?;
+    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ":-*".contains(c)));
+    let action = &rest[..end.unwrap_or(rest.len())];
+    let (service, name) = action.split_once(':')?;
+    if service.is_empty() || name.is_empty() {
+        return None;
+    }
+    let denies = message
+        .split_once("explicit deny in a")
+        .and_then(|(_, by)| {
+            let mut kinds = DENYING.into_iter();
+            kinds.find(|kind| by.trim_start_matches(['n', ' ']).starts_with(kind))
+        });
+    Some((action, denies))
+}
+
+/// What AWS calls the policies that can deny.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
+const DENYING: [&str; 7] = [
+    "identity-based policy",
+    "resource-based policy",
+    "permissions boundary",
+    "session policy",
+    "service control policy",
+    "resource control policy",
+    "VPC endpoint policy",
+];
+
 fn s3(operation: &str) -> Vec<String> {
     let renamed: &[&str] = match operation {
         "HeadBucket" | "ListObjects" | "ListObjectsV2" => &["s3:ListBucket"],
