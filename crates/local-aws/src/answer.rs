@@ -208,6 +208,17 @@ pub(crate) fn error(
     response
 }
 
+/// What a proxy says that got no answer from behind it.
+pub(crate) fn bad_gateway() -> Response<Full<Bytes>> {
+    let page = "<html><body><h1>502 Bad Gateway</h1></body></html>\n";
+    let mut response = Response::new(Full::new(Bytes::from_static(page.as_bytes())));
+    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(page.len()));
+    response
+}
+
 /// A successful answer of a Query service.
 pub(crate) fn xml(body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));

@@ -38,6 +38,9 @@ pub enum FaultKind {
     /// The request is carried out and its response is lost: the connection is reset instead.
     #[serde(alias = "reset-after")]
     ResponseLost,
+    /// The request is carried out, and a proxy on the way answers in the service's place: 502 with a page of HTML, without a code or
+    /// a request ID.
+    BadGateway,
     /// Each bucket and table that is made from now on answers its first calls, as many as this, as AWS does while
     /// it propagates: any call to the bucket 404 `NoSuchBucket`; PutBucketReplication to it 400 `InvalidRequest`, its
     /// destination must exist; UpdateContinuousBackups of the table 400 `ContinuousBackupsUnavailableException`.
@@ -86,6 +89,7 @@ impl FaultKind {
             Self::Denied => "denied",
             Self::RequestLost => "request-lost",
             Self::ResponseLost => "response-lost",
+            Self::BadGateway => "bad-gateway",
             Self::Propagating(_) => "propagating",
             Self::Error(_) => "error",
             Self::Latency(_) => "latency",

@@ -308,6 +308,7 @@ impl Proxy {
                 }
                 FaultKind::RequestLost => Hit::RequestLost,
                 FaultKind::ResponseLost => Hit::ResponseLost,
+                FaultKind::BadGateway => Hit::BadGateway,
                 FaultKind::SlowDown => Hit::Problem(Problem::Throttled),
                 FaultKind::InternalError => Hit::Problem(Problem::Internal),
                 FaultKind::Denied => Hit::Problem(Problem::Denied),
@@ -354,7 +355,9 @@ impl Proxy {
                 ))
             }
             Hit::Empty => Some(answer::empty(call)),
-            Hit::ResponseLost | Hit::Pages | Hit::Nothing => self.refusal(record, call).await,
+            Hit::ResponseLost | Hit::BadGateway | Hit::Pages | Hit::Nothing => {
+                self.refusal(record, call).await
+            }
         };
         if let Some(answer) = early {
             discard(request).await;
@@ -371,16 +374,16 @@ impl Proxy {
             if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
                 record.fault(OTHER_REGION);
             }
-            return match hit {
-                Hit::ResponseLost => Err(cut(reset)),
-                _ => Ok(finish(record, paged(call, page, answer).await)),
+            return match lost(&hit, record, reset) {
+                Some(instead) => instead,
+                None => Ok(finish(record, paged(call, page, answer).await)),
             };
         }
         if let Some(rds) = self.own_quotas(call) {
             let answer = self.answer_quotas(&rds, call, request).await;
-            return match hit {
-                Hit::ResponseLost => Err(cut(reset)),
-                _ => Ok(finish(record, paged(call, page, answer).await)),
+            return match lost(&hit, record, reset) {
+                Some(instead) => instead,
+                None => Ok(finish(record, paged(call, page, answer).await)),
             };
         }
         self.publish_lags(call).await;
@@ -425,8 +428,8 @@ impl Proxy {
         self.state.buckets.observe(call, answer.status());
         self.state
             .faults(|faults| faults.observe(call, answer.status()));
-        if matches!(hit, Hit::ResponseLost) {
-            return Err(cut(reset));
+        if let Some(instead) = lost(&hit, record, reset) {
+            return instead;
         }
         let answer = answer.map(|body| Gated::new(body, gate));
         if keys.is_some() || s3_page.is_some() {
@@ -479,6 +482,20 @@ enum Hit {
     Pages,
     RequestLost,
     ResponseLost,
+    BadGateway,
+}
+
+/// What comes in the place of an answer that does not arrive.
+fn lost(
+    hit: &Hit,
+    record: &mut Record<'_>,
+    reset: &AtomicBool,
+) -> Option<Result<Response<Body>, Cut>> {
+    match hit {
+        Hit::ResponseLost => Some(Err(cut(reset))),
+        Hit::BadGateway => Some(Ok(finish(record, answer::bad_gateway()))),
+        _ => None,
+    }
 }
 
 /// A page of the answer, where one is wanted and AWS would have pages.

@@ -123,10 +123,11 @@ impl Side<'_> {
 
 fn fault(random: &mut Random) -> Option<Fault> {
     let operation = ["CopyObject", "DeleteObjects", "HeadObject", "PutObject"][random.below(4)];
-    let kind = match random.below(5) {
+    let kind = match random.below(6) {
         0 | 1 => FaultKind::ResponseLost,
         2 => FaultKind::RequestLost,
         3 => FaultKind::InternalError,
+        4 => FaultKind::BadGateway,
         _ => return None,
     };
     let fault = Fault::new(kind).service("s3").operation(operation);
@@ -178,9 +179,9 @@ async fn history(stage: &mut Stage, seed: u64) {
         ..stage.keyed_options()
     };
     let fault = fault(&mut random);
-    let silent = fault.as_ref().is_some_and(|fault| {
-        matches!(fault.kind, FaultKind::ResponseLost | FaultKind::RequestLost)
-    });
+    let silent = fault
+        .as_ref()
+        .is_some_and(|fault| !matches!(fault.kind, FaultKind::InternalError));
     if let Some(fault) = fault {
         stage.aws.add_fault(fault);
     }

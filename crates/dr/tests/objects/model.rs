@@ -61,6 +61,7 @@ fn fault(number: usize) -> (FaultKind, &'static str) {
         FaultKind::InternalError,
         FaultKind::RequestLost,
         FaultKind::ResponseLost,
+        FaultKind::BadGateway,
         TOO_LONG,
     ];
     let others = ["HeadObject", "PutObject", "ListObjectsV2", "DeleteObjects"];
@@ -247,13 +248,14 @@ async fn sync_under_faults_reaches_the_model_and_undo_brings_back_what_was() {
     });
     let mut hit = BTreeSet::new();
     let mut overwritten = 0;
-    for number in 0..15 {
+    for number in 0..18 {
         let case = case().new_tree(&mut runner).unwrap().current();
         overwritten += case.meanwhile.len();
         hit.extend(run(&stage, number, &case).await);
     }
     // The cases are the same every time; these are worth something only when all of this was in them.
     let all = [
+        "bad-gateway",
         "internal-error",
         "latency",
         "request-lost",

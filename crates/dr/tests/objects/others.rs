@@ -57,6 +57,25 @@ async fn sync_whose_first_attempt_s3_failed_at_does_not_call_anothers_write_its_
 }
 
 #[tokio::test]
+async fn sync_that_a_proxy_answered_in_the_place_of_s3_finds_what_it_has_done() {
+    let stage = stage!();
+    stage.put_source("a", b"x").await;
+    stage.put_destination("stray", b"y").await;
+    let planned = stage.plan(&deleting()).await;
+    // S3 does both, and a proxy says that it got no answer: what the second attempt finds is the first one's.
+    for operation in ["CopyObject", "DeleteObjects"] {
+        let proxied = Fault::new(FaultKind::BadGateway).operation(operation);
+        stage.aws.add_fault(proxied.times(1));
+    }
+    let done = stage.apply("r1", planned).await.unwrap();
+    assert_eq!(done.copied.objects, 1, "{done:?}");
+    assert_eq!(done.deleted.objects, 1, "{done:?}");
+    assert!(done.is_complete(), "{done:?}");
+    assert_eq!(stage.undo("r1", "r2").await, 2);
+    assert_eq!(stage.keys().await, ["stray"]);
+}
+
+#[tokio::test]
 async fn sync_whose_deletion_comes_after_anothers_does_not_call_its_marker_its_own() {
     let stage = stage!();
     stage.put_source("keep", b"x").await;

@@ -118,6 +118,15 @@ async fn a_lost_answer_has_done_its_work_and_a_reset_has_not() {
             .times(1),
     );
     put("lost").await.unwrap_err();
+    aws.add_fault(
+        Fault::new(FaultKind::BadGateway)
+            .resource("objects/proxied")
+            .times(1),
+    );
+    let proxied = put("proxied").await.unwrap_err();
+    let raw = proxied.raw_response().unwrap();
+    assert_eq!(raw.status().as_u16(), 502);
+    assert!(raw.headers().get("x-amz-request-id").is_none());
     put("fine").await.unwrap();
 
     let list = client
@@ -131,7 +140,7 @@ async fn a_lost_answer_has_done_its_work_and_a_reset_has_not() {
         .iter()
         .filter_map(|object| object.key())
         .collect();
-    assert_eq!(keys, ["fine", "lost"]);
+    assert_eq!(keys, ["fine", "lost", "proxied"]);
     let seen: Vec<_> = aws
         .log()
         .into_iter()
@@ -143,6 +152,7 @@ async fn a_lost_answer_has_done_its_work_and_a_reset_has_not() {
         [
             (None, Some("request-lost".into())),
             (None, Some("response-lost".into())),
+            (Some(502), Some("bad-gateway".into())),
             (Some(200), None)
         ]
     );

@@ -410,6 +410,8 @@ pub(crate) enum Kind {
     /// The request is carried out and its response is lost.
     #[value(alias = "reset-after")]
     ResponseLost,
+    /// The request is carried out, and a proxy answers in its place: 502 and a page of HTML.
+    BadGateway,
     /// Each new bucket and table answers its first --calls calls as a young one does.
     Propagating,
     /// The service answers with the error --code.

@@ -49,6 +49,7 @@ impl From<AddFault> for local_aws::Fault {
                 Kind::Denied => FaultKind::Denied,
                 Kind::RequestLost => FaultKind::RequestLost,
                 Kind::ResponseLost => FaultKind::ResponseLost,
+                Kind::BadGateway => FaultKind::BadGateway,
                 Kind::Propagating => FaultKind::Propagating(number(arguments.calls)),
                 Kind::Error => FaultKind::Error(ErrorAnswer {
                     code: arguments.code.unwrap_or_default(),
