@@ -3,6 +3,7 @@ mod commit;
 mod drill;
 mod failback;
 mod failover;
+mod looks;
 mod preflight;
 mod records;
 mod report;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
-use settings::Region;
+use settings::{Region, Settings};
 use sha2::{Digest as _, Sha256};
 
 use crate::{Holder, Plan, RunId, StepErrorKind, StepId};
@@ -20,6 +20,20 @@ impl Digest {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of settings, by which a run knows those that it was planned with, whatever their file looks like. How a machine
+    /// reaches a database is left out: who goes on with a run from another one has a tunnel of their own.
+    ///
+    /// # Errors
+    /// When they cannot be written as JSON.
+    pub fn of_settings(settings: &Settings) -> Result<Self, serde_json::Error> {
+        let mut settings = settings.clone();
+        let asked = settings.databases.iter_mut();
+        for integrity in asked.filter_map(|database| database.integrity.as_mut()) {
+            integrity.via = None;
+        }
+        serde_json::to_vec(&settings).map(|text| Self::of(&text))
     }
 
     /// Its first eight hexadecimal digits, for names that people compare.

@@ -15,8 +15,9 @@ use settings::{Committed, CommittedError, NewDr, RUNS, Region, Settings, Source}
 use tokio::sync::watch;
 
 use super::carry::{carry, tell_chosen};
-use super::failback::{ask, object_runs, window};
+use super::failback::{ask, object_runs};
 use super::failover::{digest_of, settings_digest, versions};
+use super::looks::window;
 use super::records::{Context, Places, Records, marker};
 use crate::args::{CommitArgs, RecordsArgs};
 use crate::machine::Machine;

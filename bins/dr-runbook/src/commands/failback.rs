@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::carry::{carry, tell_chosen};
 use super::failover::{current, settings_digest, versions};
+use super::looks::{asking, window};
 use super::records::{Context, Places, Records, marker};
 use crate::args::FailbackArgs;
 use crate::machine::Machine;
@@ -112,26 +113,9 @@ pub(super) fn both(context: &Context) -> Both {
     context.env.both(regions.primary, regions.dr)
 }
 
-/// For how long a region is asked.
-pub(super) fn window(window: Duration) -> LossWindow {
-    let mut window = LossWindow {
-        window,
-        ..LossWindow::default()
-    };
-    window.every = window.every.min(window.window);
-    window
-}
-
 /// What a region shows that is to serve.
 pub(super) async fn ask(region: &RegionAccess, window: LossWindow, machine: &Machine) -> Evidence {
-    cli::note(&match window.window.is_zero() {
-        true => format!("asking {} once", region.region()),
-        false => format!(
-            "asking {} for {}",
-            region.region(),
-            report::duration(window.window)
-        ),
-    });
+    cli::note(&asking(&[region.region()], window, false));
     Evidence::gather_health(region, window, machine).await
 }
 

@@ -11,6 +11,7 @@ use settings::{Region, Settings};
 use tokio::sync::watch;
 
 use super::carry::{carry, tell_chosen};
+use super::looks::{asking, window};
 use super::records::{Context, Places, marker};
 use crate::args::{FailoverArgs, FailoverMode};
 use crate::machine::Machine;
@@ -120,17 +121,26 @@ pub(super) fn current(context: &Context, marker: Option<&Marker>) -> Result<(), 
     }
 }
 
-/// What the settings say, whatever their file looks like.
+/// Of the settings of a command.
 pub(super) fn settings_digest(context: &Context) -> Result<Digest, Failure> {
     digest_of(&context.settings)
 }
 
 /// The same of any settings.
 pub(super) fn digest_of(settings: &Settings) -> Result<Digest, Failure> {
-    let settings = serde_json::to_vec(settings);
-    settings
-        .map(|settings| Digest::of(&settings))
-        .map_err(|error| Failure::new(Exit::Unchecked, error))
+    Digest::of_settings(settings).map_err(|error| Failure::new(Exit::Unchecked, error))
+}
+
+/// What still works where the region that the environment is in was not named.
+fn only_others_lost(lost: &[Region], primary: Region) -> String {
+    let control_plane = aws_env::iam_region(primary);
+    match lost.contains(&control_plane) {
+        true => format!(
+            "the environment is not in {control_plane} and goes on; what there is of IAM, CloudFront and Route 53 goes on as well, \
+             and nothing of it can be changed until {control_plane} is back. Where {primary} is lost too, name both"
+        ),
+        false => "a failover leads from there".to_owned(),
+    }
 }
 
 /// Decides which regions are lost. From here on nothing calls them.
@@ -153,7 +163,7 @@ async fn declared(
             "{} is where the environment runs, and is not among the lost regions",
             regions.primary
         );
-        return Err(Failure::new(Exit::Usage, error).hint("a failover leads from there"));
+        return Err(Failure::new(Exit::Usage, error).hint(only_others_lost(&lost, regions.primary)));
     }
     let declaration = match (&args.declare_lost, &args.by) {
         (Some(reason), Some(by)) => Some(Declaration {
@@ -162,24 +172,12 @@ async fn declared(
         }),
         _ => None,
     };
-    let mut window = LossWindow {
-        window: args.window,
-        ..LossWindow::default()
-    };
-    window.every = window.every.min(window.window);
-    if declaration.is_some() {
+    let window = match declaration {
         // A person has decided: one look, for the record.
-        window.window = std::time::Duration::ZERO;
-    }
-    let names: Vec<&str> = lost.iter().map(|region| region.as_str()).collect();
-    let names = names.join(" and ");
-    cli::note(&match window.window.is_zero() {
-        true => format!("asking {names} once"),
-        false => format!(
-            "asking {names} for up to {}",
-            report::duration(window.window)
-        ),
-    });
+        Some(_) => LossWindow::ONCE,
+        None => window(args.window),
+    };
+    cli::note(&asking(&lost, window, true));
     let clients: Vec<_> = lost
         .iter()
         .map(|region| context.env.region(*region))

@@ -14,8 +14,9 @@ use runbook::{
 use tokio::sync::watch;
 
 use super::carry::{beside, carry, dr_root, tell_chosen};
-use super::failback::{ask, both, object_runs, window};
+use super::failback::{ask, both, object_runs};
 use super::failover::{despite_residency, not_failed_over, settings_digest, versions};
+use super::looks::window;
 use super::records::{Context, Places};
 use crate::args::{Approve, CarryArgs, FailoverArgs, RecordsArgs};
 use crate::machine::Machine;

@@ -88,7 +88,9 @@ impl ConsistencyPlace<'_> {
     }
 
     fn step(&self, database: &Database) -> Option<PlannedStep> {
-        let integrity = database.integrity.clone()?;
+        let mut integrity = database.integrity.clone()?;
+        // Of the machine that plans: who carries the run may be on another one.
+        integrity.via = None;
         let instance = match self.receives {
             Receives::Primary => &database.id,
             Receives::Dr => &database.dr_id,
@@ -183,11 +185,7 @@ pub(super) async fn apply<S: Store, H: Host>(
     let Some(margin) = inputs.margin() else {
         return Ok(());
     };
-    let asked = Asked {
-        step,
-        context,
-        inputs: &inputs,
-    };
+    let asked = Asked::new(of, step, context, &inputs);
     let advancing = advance(of, &asked, margin).boxed_local();
     tokio::select! {
         advanced = advancing => advanced,
@@ -274,11 +272,7 @@ pub(super) async fn verify<S: Store, H: Host>(
     context: &StepContext<'_>,
 ) -> Result<Value, StepError> {
     let inputs: ConsistencyInputs = inputs(step)?;
-    let asked = Asked {
-        step,
-        context,
-        inputs: &inputs,
-    };
+    let asked = Asked::new(of, step, context, &inputs);
     let looking = look(of, &asked).boxed_local();
     tokio::select! {
         found = looking => Ok(json!(found?)),
@@ -393,9 +387,29 @@ struct Asked<'a> {
     step: &'a PlannedStep,
     context: &'a StepContext<'a>,
     inputs: &'a ConsistencyInputs,
+    /// The near end of a tunnel from this machine to the instance, by the settings of now.
+    via: Option<&'a str>,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    fn new<S: Store, H: Host>(
+        of: &'a RegionLoss<'_, S, H>,
+        step: &'a PlannedStep,
+        context: &'a StepContext<'a>,
+        inputs: &'a ConsistencyInputs,
+    ) -> Self {
+        let mut databases = of.settings.databases.iter();
+        // Settings that are turned round have the receiving instance here as well.
+        let database = databases.find(|database| database.dr_id.as_str() == inputs.instance);
+        let integrity = database.and_then(|database| database.integrity.as_ref());
+        Self {
+            step,
+            context,
+            inputs,
+            via: integrity.and_then(|integrity| integrity.via.as_deref()),
+        }
+    }
+
     /// Who logs in where, and whom that trusts.
     async fn session<S: Store, H: Host>(
         &self,
@@ -411,7 +425,7 @@ impl Asked<'_> {
         let login = secret_login(&clients, login, address, dbname).await;
         Ok(IntegritySession {
             login: login.map_err(|unobserved| self.unreached(&unobserved.reason))?,
-            via: integrity.via.clone(),
+            via: self.via.map(str::to_owned),
             trust,
             timeout: integrity.timeout,
         })
@@ -423,9 +437,12 @@ impl Asked<'_> {
         let resume = ShellCommand::new("dr-runbook runs resume").word(run.as_str());
         let skip = resume.clone().option("--skip", &self.step.id.0);
         let skip = skip.words("--reason TEXT");
-        let reach = match &self.inputs.integrity.via {
-            Some(via) => format!("open the tunnel whose near end is {via}"),
-            None => "go to a machine that reaches it".to_owned(),
+        let reach = match self.via {
+            Some(via) => {
+                format!("open the tunnel whose near end is {via} (databases.integrity.via)")
+            }
+            None => "go to a machine that reaches it, or open a tunnel and name its near end in databases.integrity.via"
+                .to_owned(),
         };
         StepError::unchecked(format!(
             "what {} holds is not known: {why}",

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use local_aws::RdsData;
 use runbook::{
-    Consistency, Looked, RowsAndObjects, RunReport, RunState, RunStatus, SequencesAdvanced, StepId,
-    StepStatus,
+    Consistency, Digest, Looked, RowsAndObjects, RunReport, RunState, RunStatus, SequencesAdvanced,
+    StepId, StepStatus,
 };
 use serde::Deserialize as _;
 use settings::HookPoint;
@@ -402,6 +402,39 @@ async fn consistency_of_a_database_that_is_not_reached_is_unknown_and_says_how_t
         .unwrap();
     let outcome = format!("{:?}", state.steps[&StepId::new("consistency/app")].outcome);
     assert!(outcome.contains("no password is sent"), "{outcome}");
+}
+
+#[tokio::test]
+async fn consistency_that_is_gone_on_with_takes_the_tunnel_of_the_machine_that_goes_on() {
+    let Some(stage) = open().await else { return };
+    let mut environment = environment(&stage, 1, KEYS, "via = \"127.0.0.1:1\"").await;
+    let planned = Digest::of_settings(&environment.settings).unwrap();
+    let process = environment.process(1);
+    let state = environment.carry(&stage, &process).await.unwrap();
+    let step = StepId::new("consistency/app");
+    assert_eq!(state.steps[&step].status, StepStatus::Failed, "{state:#?}");
+    environment.died(&process);
+    // On another machine the tunnel begins elsewhere.
+    let (host, port) = stage.address(&stage.rds, &environment.target()).await;
+    let asked = environment.settings.databases[0]
+        .integrity
+        .as_mut()
+        .unwrap();
+    asked.via = Some(format!("{host}:{port}"));
+    let state = environment.carry(&stage, &environment.process(2)).await;
+    let state = state.unwrap();
+    assert_eq!(state.status, RunStatus::Finished, "{state:#?}");
+    assert!(matches!(objects(&found(&state)), Looked::Found(_)));
+    // Settings that differ in that alone are those of the run; others are not.
+    let same = Digest::of_settings(&environment.settings).unwrap();
+    assert_eq!(same, planned);
+    let asked = environment.settings.databases[0]
+        .integrity
+        .as_mut()
+        .unwrap();
+    asked.dbname = Some("another".to_owned());
+    let other = Digest::of_settings(&environment.settings).unwrap();
+    assert_ne!(other, planned);
 }
 
 #[tokio::test]
