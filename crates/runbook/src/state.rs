@@ -153,6 +153,10 @@ pub struct RunState {
     pub records: u64,
     /// The time of the last record.
     pub updated: Timestamp,
+    /// How many seconds earlier than the record before it a record is, at most: by so much, or more, clocks of machines differ that
+    /// carried the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clocks_differ_seconds: Option<u64>,
     /// The endpoint that stood in for AWS's own, if one did at any record.
     pub stand_in: Option<String>,
     /// How many requests were sent to each region until the last record, by all that carried the run.
@@ -182,6 +186,7 @@ impl RunState {
             epoch: first.epoch,
             records: 1,
             updated: first.time,
+            clocks_differ_seconds: None,
             steps: steps
                 .map(|step| (step.id.clone(), StepState::new()))
                 .collect(),
@@ -214,6 +219,10 @@ impl RunState {
         }
         self.epoch = record.epoch;
         self.records += 1;
+        let back = u64::try_from(self.updated.duration_since(record.time).as_secs()).unwrap_or(0);
+        if back > 0 {
+            self.clocks_differ_seconds = self.clocks_differ_seconds.max(Some(back));
+        }
         self.updated = record.time;
         let time = record.time;
         self.last_step = None;

@@ -80,7 +80,11 @@ pub struct RunReport {
     pub account: Option<String>,
     /// When what happened.
     pub clocks: Clocks,
-    /// From the fault until everything was verified, in seconds; null where the fault's time or the end is not known.
+    /// By how many seconds, or more, clocks of machines differ that carried the run: no time between two of them is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clocks_differ_seconds: Option<u64>,
+    /// From the fault until everything was verified, in seconds; null where the fault's time or the end is not known, or one clock was
+    /// behind another.
     pub rto_from_fault_seconds: Option<u64>,
     /// From when it was first seen, in the same way.
     #[serde(default)]
@@ -133,7 +137,7 @@ impl RunReport {
             })
         };
         let verified = verified.filter(|_| is_verified(&last));
-        let since = |from: Timestamp| Some(seconds(from, verified?));
+        let since = |from: Timestamp| seconds(state, from, verified?);
         let detected = detected(plan);
         let (from_fault, from_declaration) =
             (plan.fault.and_then(since), since(plan.declared.declared));
@@ -211,6 +215,7 @@ impl RunReport {
                 verified,
             },
             residency: plan.residency.clone(),
+            clocks_differ_seconds: state.clocks_differ_seconds,
             rto_from_fault_seconds: from_fault,
             rto_from_detection_seconds: detected.and_then(since),
             rto_from_declaration_seconds: from_declaration,
@@ -318,12 +323,15 @@ fn writers_stood_still(state: &RunState) -> Option<u64> {
             cut_over.as_str()?.parse().ok()?
         }
     };
-    Some(seconds(from, to))
+    seconds(state, from, to)
 }
 
-/// Two clocks may differ: less than nothing is nothing.
-fn seconds(from: Timestamp, to: Timestamp) -> u64 {
-    u64::try_from(to.duration_since(from).as_secs()).unwrap_or(0)
+/// What lies between two moments of a run. Where a clock was behind another that is not known: it is no time, and not a short one.
+fn seconds(state: &RunState, from: Timestamp, to: Timestamp) -> Option<u64> {
+    match state.clocks_differ_seconds {
+        Some(_) => None,
+        None => u64::try_from(to.duration_since(from).as_secs()).ok(),
+    }
 }
 
 /// The folder of reports, beside that of the runs.

@@ -415,6 +415,13 @@ impl Report for RunReport {
             };
             document.text(format!("{kind}: {}.", lost.why))
         });
+        let document = match self.clocks_differ_seconds {
+            None => document,
+            Some(seconds) => document.text(format!(
+                "Clocks of machines that carried the run differ by {} or more: how long it took is not known.",
+                length(seconds)
+            )),
+        };
         match self.consistency.is_empty() {
             true => document,
             false => document.append(super::consistency::document(&self.consistency)),

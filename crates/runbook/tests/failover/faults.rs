@@ -60,6 +60,7 @@ async fn failover_killed_at_its_requests_ends_the_same() {
 async fn failover_with_requests_refused_or_lost_ends_or_can_be_resumed() {
     let stage = stage!();
     let mut number = 0;
+    let (mut hit, mut resumed) = (0, 0);
     for kind in [
         FaultKind::SlowDown,
         FaultKind::Denied,
@@ -80,12 +81,16 @@ async fn failover_with_requests_refused_or_lost_ends_or_can_be_resumed() {
             stage.aws.remove_fault(fault);
             environment.died(&process);
             if !matches!(&ended, Ok(state) if state.status == RunStatus::Finished) {
+                resumed += 1;
                 finish(&stage, &environment, &of).await;
             }
             stage.check_end(&environment, &of).await;
             if !was_hit {
                 break;
             }
+            hit += 1;
         }
     }
+    assert!(hit > 5, "{hit}");
+    println!("{hit} requests refused, throttled or lost; {resumed} runs had to be resumed");
 }

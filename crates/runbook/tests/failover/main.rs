@@ -7,6 +7,7 @@ mod consistency;
 mod failback;
 mod faults;
 mod hooks;
+mod odds;
 mod secrets;
 mod stage;
 mod switchover;

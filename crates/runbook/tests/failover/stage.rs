@@ -10,9 +10,9 @@ use aws_env::{AwsEnv, DrOnly, Options, RegionClients};
 use aws_sdk_rds::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use dr::database::At;
-use jiff::Timestamp;
 use jiff::civil::date;
-use local_aws::{LocalAws, LogEntry, RdsClock, RdsData, RdsOptions, RegionState};
+use jiff::{SignedDuration, Timestamp};
+use local_aws::{LocalAws, LogEntry, RdsClock, RdsData, RdsOptions, RdsQuotas, RegionState};
 use report::Silent;
 use runbook::{
     Answer, Approver, Declaration, Declared, Digest, Evidence, FailoverRequest, Gate, Holder,
@@ -58,7 +58,12 @@ impl Stage {
         let mut builder = LocalAws::builder().rds(RdsOptions {
             clock: RdsClock::Running { factor: 2000 },
             data,
-            ..RdsOptions::default()
+            // Each environment leaves what it restored, and a whole sweep has hundreds of them.
+            quotas: RdsQuotas {
+                instances: 10_000,
+                storage_gib: 10_000_000,
+                ..RdsQuotas::default()
+            },
         });
         if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
             builder = builder.cache_dir(path);
@@ -132,6 +137,7 @@ impl Stage {
             settings: Settings::parse(&text, date(2026, 11, 30)).unwrap(),
             text,
             folder: tempfile::tempdir().unwrap(),
+            policy: Policy::Auto,
             dead: Rc::default(),
         }
     }
@@ -368,6 +374,8 @@ pub(crate) struct Environment {
     /// The file that they are of.
     pub(crate) text: String,
     pub(crate) folder: TempDir,
+    /// Before which steps somebody is asked, who is not there.
+    pub(crate) policy: Policy,
     dead: Rc<RefCell<Vec<u32>>>,
 }
 
@@ -375,13 +383,15 @@ pub(crate) struct Environment {
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
     holder: Holder,
+    /// How far its clock is ahead.
+    pub(crate) skew: SignedDuration,
     dead: Rc<RefCell<Vec<u32>>>,
     count: Rc<RefCell<u64>>,
 }
 
 impl Host for Process {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        Timestamp::now() + self.skew
     }
 
     fn random(&self) -> u64 {
@@ -427,6 +437,7 @@ impl Environment {
                 pid,
                 started_ticks: Some(7),
             },
+            skew: SignedDuration::ZERO,
             dead: self.dead.clone(),
             count: Rc::default(),
         }
@@ -520,7 +531,7 @@ impl Environment {
             observer: &Silent,
         };
         let options = RunOptions {
-            policy: Policy::Auto,
+            policy: self.policy,
             operator: "jo@laptop".to_owned(),
             ..RunOptions::default()
         };
