@@ -2,6 +2,7 @@
 //! runbook or by the terraform that it starts.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -162,6 +163,27 @@ async fn data(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// A search path with a terraform whose plans have roles of IAM in the place of what they have. There is no provider here whose
+/// roles a plan could have.
+fn needing_iam(stage: &Stage) -> Result<String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = std::env::split_paths(&path);
+    let real = folders.find(|folder| folder.join("terraform").is_file());
+    let real = real.context("terraform")?.join("terraform");
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in\n*' apply '*) touch applied ;;\n*' show '*) {real} \"$@\" | sed          's/\"type\":\"terraform_data\"/\"type\":\"aws_iam_role\"/g'; exit ;;\nesac\nexec {real} \"$@\"\n",
+        real = real.display()
+    );
+    let own = stage.folder.path().join("needing-iam");
+    fs::create_dir(&own)?;
+    fs::write(own.join("terraform"), script)?;
+    fs::set_permissions(own.join("terraform"), fs::Permissions::from_mode(0o755))?;
+    let folders = std::iter::once(own).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(folders)?;
+    path.into_string()
+        .map_err(|path| anyhow::anyhow!("{} is no text", path.display()))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn failover_without_us_east_1_calls_the_dr_region_alone() -> Result<()> {
     let Some(stage) = build().await? else {
@@ -182,7 +204,16 @@ async fn failover_without_us_east_1_calls_the_dr_region_alone() -> Result<()> {
         "auto",
         "--yes",
     ];
-    let ended = tokio::task::block_in_place(|| stage.programs.run("dr-runbook", &failover))?;
+    // A plan that needs the lost control plane is not applied, and all else is done.
+    let needing = stage.programs.clone();
+    let needing = needing.with("PATH", needing_iam(&stage)?);
+    let ended = tokio::task::block_in_place(|| needing.run("dr-runbook", &failover))?;
+    ensure!(ended.code() == Some(4), "{}", ended.stdout());
+    let lost = "us-east-1 is lost, which takes changes of terraform_data.application[0]";
+    ensure!(ended.stdout().contains(lost), "{}", ended.stdout());
+    ensure!(!stage.root("dr/applied").exists(), "{}", ended.stdout());
+    let resume = ["runs", "resume", "--approve", "auto", "--yes"];
+    let ended = tokio::task::block_in_place(|| stage.programs.run("dr-runbook", &resume))?;
     // Terraform has made a cluster in which nothing runs: traffic is not turned to it.
     ensure!(ended.code() != Some(0), "{}", ended.stdout());
     let refused = "the application does not run in ca-west-1";
@@ -205,7 +236,6 @@ async fn failover_without_us_east_1_calls_the_dr_region_alone() -> Result<()> {
     stage
         .terraform("dr", &["apply", "-auto-approve", "-no-color"])?
         .exits(0)?;
-    let resume = ["runs", "resume", "--approve", "auto", "--yes"];
     let ended =
         tokio::task::block_in_place(|| stage.programs.run("dr-runbook", &resume))?.exits(0)?;
     let log = stage.aws.log();

@@ -37,7 +37,7 @@ pub use self::hook::HookPlace;
 pub use self::planned::{ObjectRuns, PlannedMove};
 pub use self::report::{Clocks, DataKind, DatabaseLoss, KindLoss, RunReport};
 pub(crate) use self::report::{FOLDER as REPORTS, keep as keep_record, key as record_key};
-pub(crate) use self::terraform::RunVariables;
+pub(crate) use self::terraform::{RunVariables, changed_through, is_change};
 pub(crate) use self::traffic::KEY as TRAFFIC_KEY;
 
 use crate::failover::{Impossible, names};

@@ -22,7 +22,7 @@ use tokio::time::sleep;
 use super::wall::{Wall, is_of};
 use super::{Area, PreflightRequest, advise};
 use crate::lease::causes;
-use crate::steps::RunVariables;
+use crate::steps::{RunVariables, changed_through, is_change};
 use crate::{EnvironmentRoot, Host, Store};
 
 /// A plan of some hundred resources takes a minute.
@@ -436,14 +436,6 @@ fn changes(plan: &Plan, counts: &ChangeCounts) -> String {
     )
 }
 
-fn is_change(change: &ResourceChange) -> bool {
-    let actions = change.change.actions.iter();
-    change.mode != "data"
-        && !actions
-            .clone()
-            .all(|action| matches!(action, Action::NoOp | Action::Read))
-}
-
 fn judge_failover(folder: &str, plan: &Plan, counts: &ChangeCounts) -> Finding {
     let destroyed = plan.resource_changes.iter();
     let destroyed = destroyed.filter(|change| change.change.does(&Action::Delete));
@@ -467,39 +459,13 @@ fn judge_failover(folder: &str, plan: &Plan, counts: &ChangeCounts) -> Finding {
     )
 }
 
-/// What is managed by a control plane in one region of the partition, whatever the region that it is used in
-/// (<https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/global-services.html>).
-const GLOBAL: [&str; 8] = [
-    "aws_iam_",
-    "aws_cloudfront_",
-    "aws_route53_",
-    "aws_organizations_",
-    "aws_account_",
-    "aws_shield_",
-    "aws_globalaccelerator_",
-    "aws_networkmanager_",
-];
-
 fn judge_control_plane(
     folder: &str,
     control_plane: Region,
     dr: Region,
     changes: &[ResourceChange],
 ) -> Finding {
-    let is_global = |change: &&ResourceChange| {
-        let of_region = change
-            .change
-            .after
-            .as_ref()
-            .and_then(|after| after.get("region"));
-        let is_there = of_region.and_then(Value::as_str) == Some(control_plane.as_str());
-        is_change(change) && (is_there || GLOBAL.iter().any(|kind| change.kind.starts_with(kind)))
-    };
-    let needed: Vec<&str> = changes
-        .iter()
-        .filter(is_global)
-        .map(|change| change.address.as_str())
-        .collect();
+    let needed = changed_through(changes, control_plane);
     let seen = match needed.as_slice() {
         [] => (true, "nothing of it is made or changed".to_owned()),
         some if control_plane == dr => (

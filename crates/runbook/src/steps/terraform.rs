@@ -9,6 +9,7 @@
 
 mod adoption;
 mod attempts;
+mod control_plane;
 mod hold;
 mod variables;
 
@@ -25,6 +26,7 @@ use tokio::sync::{Notify, mpsc};
 
 use self::adoption::{Adoption, ImportFile};
 use self::attempts::{Attempts, Note, Progress};
+pub(crate) use self::control_plane::{changed_through, is_change};
 use self::hold::{Hold, settle_earlier};
 pub(crate) use self::variables::{RunVariables, TooManyDatabases, last_part};
 use super::backend::{NO_ROOT, root};
@@ -86,10 +88,31 @@ pub(super) async fn check<S: Store, H: Host>(
     let planned = planned(of, root, &var_file, &attempts, context).await;
     hold.release().await?;
     let planned = planned?;
+    if let Some(problem) = lost_control_plane(&context.state().plan, &planned.plan) {
+        return Err(problem);
+    }
     if planned.counts.is_empty() && has(&root.folder.join(root.variables_file()), &variables) {
         return Ok(Check::Done(json!({"changes": 0})));
     }
     Ok(planned.todo(&root.folder, &attempts))
+}
+
+/// Terraform would make half of it, and wait for the rest until it gives up.
+fn lost_control_plane(run: &crate::Plan, plan: &Plan) -> Option<StepError> {
+    let control_plane = aws_env::iam_region(run.primary);
+    let is_lost = run.declared.lost.contains(&control_plane);
+    let needed = changed_through(&plan.resource_changes, control_plane);
+    if !is_lost || needed.is_empty() {
+        return None;
+    }
+    let refused = StepError::refused(format!(
+        "{control_plane} is lost, which takes changes of {}: nothing was applied",
+        needed.join(", ")
+    ));
+    Some(refused.hint(
+        "what there is of IAM, CloudFront and Route 53 goes on serving, and database, objects and states are in the DR region; \
+         take these changes out of the DR environment until that region is back, and `dr-runbook runs resume`",
+    ))
 }
 
 /// A plan, and what of it comes from an apply that was cut off.
