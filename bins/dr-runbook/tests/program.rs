@@ -173,6 +173,8 @@ macro_rules! stage {
 
 #[path = "program/drill.rs"]
 mod drill;
+#[path = "program/operators.rs"]
+mod operators;
 #[path = "program/report.rs"]
 mod report;
 #[path = "program/watch.rs"]
@@ -194,7 +196,11 @@ async fn failover_is_refused_where_nothing_is_lost_or_the_dr_region_is() {
         "{told}"
     );
     let (_, told) = stage.run(&[&lost[..], &["us-east-1"]].concat(), 2).await;
-    assert!(told.contains("is not among the lost regions"), "{told}");
+    assert!(
+        told.contains("is not among the lost regions")
+            && told.contains("nothing of it can be changed until us-east-1 is back"),
+        "{told}"
+    );
     stage.aws.set_region("ca-central-1", RegionState::Up);
     let (_, told) = stage.run(&["failover", "--window", "0s", "--yes"], 4).await;
     assert!(
@@ -862,7 +868,7 @@ async fn preflight_export_without_a_preflight_says_what_makes_one() {
 }
 
 /// Waits, at most a minute, until there is something.
-fn until<T>(look: impl Fn() -> Option<T>) -> T {
+fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let begun = std::time::Instant::now();
     loop {
         if let Some(found) = look() {

@@ -3,9 +3,9 @@ use cli::{Exit, Failure, GlobalArgs};
 use files::Secrecy;
 use report::{Report as _, ShellCommand};
 use runbook::{
-    LeaseState, LeaseTimes, Marker, Mode, OpenError, OpenRun, RunAndLease, RunEntry, RunFacts,
-    RunId, RunList, RunState, RunStatus, StepId, approve_step, leftovers, list_runs, read_lease,
-    read_run, resume_command, returned,
+    FolderStore, Host as _, LeaseState, LeaseTimes, Marker, Mode, OpenError, OpenRun, RunAndLease,
+    RunEntry, RunFacts, RunId, RunList, RunState, RunStatus, SeenLease, StepId, approve_step,
+    leftovers, list_runs, read_lease, read_run, resume_command, returned,
 };
 use tokio::sync::watch;
 
@@ -84,7 +84,7 @@ pub(crate) async fn resume(
     let context = Context::open(global).await?;
     let places = Places::of(&context, &args.carry.records)?;
     let run = chosen(&places.records, args.run.as_ref()).await?;
-    let (state, _) = read_run(&places.records, &run)
+    let (state, lease) = read_run(&places.records, &run)
         .await
         .map_err(super::not_opened)?;
     if state.plan.settings != settings_digest(&context)? {
@@ -97,16 +97,31 @@ pub(crate) async fn resume(
             super::abandon_command(&run)
         )));
     }
-    let open = OpenRun::resume(
-        places.records,
-        places.copy,
-        Machine::new(),
-        LeaseTimes::default(),
-        &run,
-    );
-    let open = open.await.map_err(super::not_opened)?;
+    let open = take_up(places.records, places.copy, &run, lease.as_ref()).await?;
     let args = (&args.carry, args.decisions.conflicts.as_deref());
     carry(global, &context, open, &places.folder, args, stop).await
+}
+
+/// Takes a run up, and says why that takes a minute where somebody may carry it.
+async fn take_up(
+    records: Records,
+    copy: Option<FolderStore>,
+    run: &RunId,
+    lease: Option<&SeenLease>,
+) -> Result<OpenRun<Records, Machine>, Failure> {
+    let (machine, times) = (Machine::new(), LeaseTimes::default());
+    let held = lease.filter(|lease| lease.state == LeaseState::Held);
+    if let Some(held) = held
+        && machine.is_alive(&held.holder) != Some(false)
+    {
+        cli::note(&format!(
+            "{} may carry run {run}: its lease is watched for {}",
+            held.holder,
+            report::duration(times.lasts)
+        ));
+    }
+    let open = OpenRun::resume(records, copy, machine, times, run);
+    open.await.map_err(super::not_opened)
 }
 
 pub(crate) async fn approve(global: &GlobalArgs, args: &ApproveArgs) -> Result<Exit, Failure> {
@@ -187,7 +202,7 @@ pub(crate) async fn abandon(
     let context = Context::open(global).await?;
     let places = Places::of(&context, &args.records)?;
     let before = read_run(&places.records, &args.run).await;
-    let (before, _) = before.map_err(super::not_opened)?;
+    let (before, lease) = before.map_err(super::not_opened)?;
     let marker = marker(&places.records).await?;
     let is_undone = is_to_be_undone(&before, marker.as_ref());
     if is_undone && matches!(before.status, RunStatus::Abandoned { .. }) {
@@ -203,14 +218,7 @@ pub(crate) async fn abandon(
         false => "What it made stays, and nobody can go on with it.",
     };
     cli::confirm(global, &format!("Give run {} up? {question}", args.run))?;
-    let open = OpenRun::resume(
-        places.records,
-        places.copy,
-        Machine::new(),
-        LeaseTimes::default(),
-        &args.run,
-    );
-    let open = open.await.map_err(super::not_opened)?;
+    let open = take_up(places.records, places.copy, &args.run, lease.as_ref()).await?;
     let state = open.abandon(&args.by, &args.reason).await;
     let state = state.map_err(super::not_opened)?;
     match is_undone {
