@@ -1,6 +1,6 @@
-//! Planned moves, there and back, by the steps of their real plans in their real order: operators at once, deaths, faults and
-//! late replicas, as a seed says. What the steps do to the two regions is simulated; an application writes all the while, and
-//! counts what it was told to be safe.
+//! Planned moves and losses of the primary region, there and back, by the steps of their real plans in their real order:
+//! operators at once, deaths, faults, late replicas and a lost region that comes and goes, as a seed says. What the steps do to
+//! the two regions is simulated; an application writes all the while, and counts what it was told to be safe.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_env::{AwsEnv, Both, CallPermit, Options};
+use dr::database::At;
 use dr::objects::JournalKey;
 use futures::future::join_all;
 use jiff::SignedDuration;
 use jiff::civil::date;
 use runbook::{
-    Check, Decisions, Declared, Digest, FailbackRequest, LeaseTimes, Mode, ObjectRuns, OpenRun,
-    Plan, PlannedStep, RunId, RunState, RunStatus, StepContext, StepError, Steps,
-    SwitchoverRequest, carry_on, plan_failback, plan_switchover,
+    Check, Decisions, Declared, Digest, FailbackRequest, FailoverRequest, LeaseTimes, Mode,
+    ObjectRuns, OpenRun, Plan, PlannedStep, RunId, RunState, RunStatus, StepContext, StepError,
+    Steps, SwitchoverRequest, carry_on, plan_failback, plan_failover, plan_switchover,
 };
 use serde_json::{Value, json};
 use settings::Settings;
@@ -84,6 +85,12 @@ struct Regions {
     marked: Cell<usize>,
     /// The region that traffic goes to; nowhere while writers stand still.
     writes_to: Cell<Option<usize>>,
+    /// Whether the primary region answers.
+    is_up: Cell<bool>,
+    /// The run that has declared its loss.
+    declared_by: RefCell<Option<RunId>>,
+    /// Rows of the primary region that the DR region has a backup of.
+    backed_up: RefCell<BTreeSet<u64>>,
     confirmed_rows: RefCell<BTreeSet<u64>>,
     confirmed_objects: RefCell<BTreeSet<u64>>,
     next: Cell<u64>,
@@ -103,6 +110,9 @@ impl Regions {
             is_fenced: Cell::new(false),
             marked: Cell::new(HOME),
             writes_to: Cell::new(Some(HOME)),
+            is_up: Cell::new(true),
+            declared_by: RefCell::default(),
+            backed_up: RefCell::default(),
             confirmed_rows: RefCell::default(),
             confirmed_objects: RefCell::default(),
             next: Cell::new(0),
@@ -115,12 +125,16 @@ impl Regions {
         let Some(region) = self.writes_to.get() else {
             return;
         };
-        assert_eq!(
-            region,
-            self.marked.get(),
+        // An application that is cut off and comes back writes where traffic is, until that is turned.
+        let is_lost = self.declared_by.borrow().is_some();
+        assert!(
+            region == self.marked.get() || is_lost && region == HOME,
             "{}: two regions are written",
             self.of
         );
+        if region == HOME && !self.is_up.get() {
+            return;
+        }
         let number = self.next.get();
         self.next.set(number + 1);
         if let Some(database) = &mut *self.databases[region].borrow_mut()
@@ -136,8 +150,23 @@ impl Regions {
     /// What the primary region delivers, unless it is kept out.
     fn deliver(&self, number: u64) {
         if !self.is_fenced.get() {
+            let serves = self.writes_to.get() == Some(DR);
+            assert!(!serves, "{}: delivered over what is written", self.of);
             self.objects[DR].borrow_mut().insert(number);
         }
+        self.backed_up.borrow_mut().insert(number);
+    }
+
+    /// What is in the DR region from now on is all that there is; what had come over by `before` has to be among it.
+    fn settle_loss(&self, (rows, objects): &(BTreeSet<u64>, BTreeSet<u64>)) {
+        let there = self.databases[DR].borrow();
+        let there = &there.as_ref().unwrap().rows;
+        assert!(rows.is_subset(there), "{}: rows are lost", self.of);
+        let kept = self.objects[DR].borrow();
+        assert!(objects.is_subset(&kept), "{}: objects are lost", self.of);
+        self.confirmed_rows.replace(there.clone());
+        self.confirmed_objects.replace(kept.clone());
+        self.declared_by.replace(None);
     }
 
     /// What was confirmed is where the mark says; checked whenever it is turned.
@@ -196,6 +225,15 @@ impl Steps for Moves {
         let plan = context.state().plan;
         let (_, to) = way(&plan);
         let run = plan.run.clone();
+        if step.id.kind() == "declare" {
+            let run = run.clone();
+            let is_other = move |of: &Regions| {
+                of.marked.get() == to && of.declared_by.borrow().as_ref() != Some(&run)
+            };
+            if self.ask(is_other).await? {
+                return Err(StepError::refused(ALREADY));
+            }
+        }
         if matches!(step.id.kind(), "regions" | "primary")
             && self.ask(move |of| of.marked.get() == to).await?
         {
@@ -227,6 +265,36 @@ impl Steps for Moves {
         let (from, to) = way(&plan);
         let run = plan.run.clone();
         match step.id.kind() {
+            "declare" => {
+                self.change(move |of| {
+                    of.marked.set(to);
+                    of.declared_by.replace(Some(run));
+                })
+                .await
+            }
+            "fence" if plan.mode == Mode::RegionLoss => {
+                self.change(|of| of.is_fenced.set(true)).await
+            }
+            "restore" if plan.mode == Mode::RegionLoss => {
+                self.change(|of| {
+                    let rows = of.backed_up.borrow().clone();
+                    let mut there = of.databases[DR].borrow_mut();
+                    assert!(there.is_none(), "{}: restored twice", of.of);
+                    *there = Some(Database {
+                        rows,
+                        is_stopped: false,
+                    });
+                })
+                .await
+            }
+            "traffic" if plan.mode == Mode::RegionLoss => {
+                self.change(|of| {
+                    let is_there = of.databases[DR].borrow().is_some();
+                    assert!(is_there && of.is_fenced.get(), "{}: too early", of.of);
+                    of.writes_to.set(Some(DR));
+                })
+                .await
+            }
             "objects" | "last-objects" => {
                 self.change(move |of| {
                     let source = of.objects[from].borrow().clone();
@@ -373,6 +441,20 @@ impl Plans {
         Box::pin(plan_switchover(request, &self.both, host)).await
     }
 
+    async fn lost(&self, host: &Seat) -> Plan {
+        let request = FailoverRequest {
+            settings: &self.settings,
+            settings_digest: Digest::of(b"settings"),
+            account: None,
+            declared: Self::declared(),
+            despite_residency: None,
+            fault: None,
+            at: At::Latest,
+            versions: BTreeMap::new(),
+        };
+        Box::pin(plan_failover(request, &self.both.dr_only(), host)).await
+    }
+
     async fn back(&self, host: &Seat, failover: &RunState) -> Plan {
         let objects = ObjectRuns {
             folder: self.folder.path().to_owned(),
@@ -499,6 +581,28 @@ async fn play(world: &Rc<World>, regions: &Rc<Regions>, plan: &Plan, seed: u64) 
     assert_eq!(regions.writes_to.get(), Some(to), "{of}");
 }
 
+/// The primary region is lost while it is written, and comes and goes from then on until the DR region serves.
+async fn lose(world: &Rc<World>, regions: &Rc<Regions>, plan: &Plan, seed: u64) {
+    let mut seeded = Seeded(seed ^ 0x5DEE_CE66);
+    sleep(Duration::from_secs(20 + seeded.below(20))).await;
+    regions.is_up.set(false);
+    let (rows, objects) = (&regions.backed_up, &regions.objects[DR]);
+    let came_over = (rows.borrow().clone(), objects.borrow().clone());
+    assert!(came_over.0.len() > 10, "{}", regions.of);
+    let flaps = async {
+        loop {
+            sleep(Duration::from_millis(seeded.below(60_000))).await;
+            regions.is_up.set(!regions.is_up.get());
+        }
+    };
+    tokio::select! {
+        never = flaps => never,
+        () = play(world, regions, plan, seed) => {}
+    }
+    regions.settle_loss(&came_over);
+    regions.is_up.set(true);
+}
+
 async fn schedule(seed: u64, plans: &(Plan, Plan)) {
     let regions = Rc::new(Regions::new(format!("seed {seed}")));
     let writer = async {
@@ -510,6 +614,9 @@ async fn schedule(seed: u64, plans: &(Plan, Plan)) {
                 let regions = regions.clone();
                 tokio::task::spawn_local(async move {
                     sleep(REPLICATED).await;
+                    while !regions.is_up.get() {
+                        sleep(WRITE).await;
+                    }
                     regions.deliver(number);
                 });
             }
@@ -518,7 +625,10 @@ async fn schedule(seed: u64, plans: &(Plan, Plan)) {
     let moves = async {
         let (over, back) = plans;
         let world = Rc::new(World::default());
-        play(&world, &regions, over, seed).await;
+        match over.mode {
+            Mode::RegionLoss => lose(&world, &regions, over, seed).await,
+            _ => play(&world, &regions, over, seed).await,
+        }
         sleep(Duration::from_secs(60)).await;
         play(&world, &regions, back, seed.wrapping_mul(31)).await;
         sleep(Duration::from_secs(60)).await;
@@ -532,13 +642,11 @@ async fn schedule(seed: u64, plans: &(Plan, Plan)) {
     }
 }
 
-/// `RUNBOOK_SEEDS=1000` runs that many, `RUNBOOK_SEED` one again.
-#[tokio::test(start_paused = true)]
-async fn moves_by_operators_at_once_lose_nothing_and_never_write_in_two_regions() {
+/// There by `over`, and back. What the failback looks for in the records of the failover is not there, and it says so.
+async fn seeded_schedules(over: impl AsyncFnOnce(&Plans, &Seat) -> Plan) {
     let plans = Plans::new().await;
     let host = Seat(Rc::new(Process::new(&Rc::new(World::default()), 1, 1)));
-    let over = plans.over(&host).await;
-    // What the failback looks for in the records of the failover is not there, and it says so.
+    let over = over(&plans, &host).await;
     let failover = state_of(&over).await;
     let back = plans.back(&host, &failover).await;
     let plans = (over, back);
@@ -550,6 +658,17 @@ async fn moves_by_operators_at_once_lose_nothing_and_never_write_in_two_regions(
             }
         })
         .await;
+}
+
+/// `RUNBOOK_SEEDS=1000` runs that many, `RUNBOOK_SEED` one again.
+#[tokio::test(start_paused = true)]
+async fn moves_by_operators_at_once_lose_nothing_and_never_write_in_two_regions() {
+    seeded_schedules(Plans::over).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn losses_of_a_region_that_comes_and_goes_lose_nothing_that_had_come_over() {
+    seeded_schedules(Plans::lost).await;
 }
 
 /// A run of which nothing was done but its plan.
