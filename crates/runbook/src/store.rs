@@ -5,8 +5,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aws_env::{Error, ErrorClass, RegionClients, read_body};
+use aws_env::{Error, ErrorClass, RegionClients, list_versions, read_body};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ReplicationStatus;
 use files::{FileError, Secrecy, write_file, write_new_file};
 
 use crate::record::Digest;
@@ -32,8 +33,10 @@ pub enum Created {
 pub struct Stored {
     /// Its content.
     pub bytes: Vec<u8>,
-    /// What it was.
+    /// What it was: of what lies on top, which [`Store::replace`] replaces.
     pub etag: ETag,
+    /// Whether S3 replication brought it, and nobody has written one here.
+    pub is_replica: bool,
 }
 
 /// A place for records. Keys are relative to it.
@@ -66,7 +69,8 @@ pub(crate) async fn overwrite(
     bytes: &[u8],
 ) -> Result<bool, StoreError> {
     match store.read(key).await? {
-        Some(there) if there.bytes == bytes => Ok(true),
+        // A replica gives way to an older one that arrives late; what was written here does not.
+        Some(there) if there.bytes == bytes && !there.is_replica => Ok(true),
         Some(there) => Ok(store.replace(key, bytes, &there.etag).await?.is_some()),
         None => Ok(store.create(key, bytes).await? != Created::Taken),
     }
@@ -135,6 +139,25 @@ impl S3Store {
     fn key(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
     }
+
+    /// The newest version that was written here, below replicas; `None` where all are replicas.
+    async fn newest_own(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = self.key(key);
+        let versions = list_versions(&self.clients, &self.bucket, &key).await?;
+        let versions = versions.into_iter().filter(|version| version.key == key);
+        for version in versions.filter(|version| !version.is_delete_marker) {
+            let place = format!("s3://{}/{key}", self.bucket);
+            let call = self.clients.call("S3", "GetObject", place);
+            let get = self.clients.s3.get_object().bucket(&self.bucket).key(&key);
+            let got = get.set_version_id(version.version_id).send().await;
+            let got = got.map_err(|error| call.clone().failed(error))?;
+            if got.replication_status != Some(ReplicationStatus::Replica) {
+                let bytes = read_body(got.body, MOST).await;
+                return Ok(Some(bytes.map_err(|error| error.of(call))?));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Another one was there: the condition did not hold (412), or a write to it was under way
@@ -189,9 +212,23 @@ impl Store for S3Store {
             Err(error) => return Err(error.into()),
         };
         let etag = ETag(got.e_tag.unwrap_or_default());
+        let is_replica = got.replication_status == Some(ReplicationStatus::Replica);
+        // S3 delivers late, in no order, and on top of what was written since: what an environment was before it was committed
+        // would take its place.
+        if is_replica && let Some(bytes) = self.newest_own(key).await? {
+            return Ok(Some(Stored {
+                bytes,
+                etag,
+                is_replica: false,
+            }));
+        }
         let bytes = read_body(got.body, MOST).await;
         let bytes = bytes.map_err(|error| error.of(call))?;
-        Ok(Some(Stored { bytes, etag }))
+        Ok(Some(Stored {
+            bytes,
+            etag,
+            is_replica,
+        }))
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
@@ -286,6 +323,7 @@ impl Store for FolderStore {
             Ok(bytes) => Ok(Some(Stored {
                 etag: etag(&bytes),
                 bytes,
+                is_replica: false,
             })),
             Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(None)

@@ -9,7 +9,8 @@ use crate::store::{Created, StoreError, Stored, overwrite};
 use crate::{MARKER, Store};
 
 /// Brings what `to` lacks of the records, so that the settings of a committed environment find them where they look: the runs
-/// first, then the lease, which is over, and last the mark. S3 may have brought some of them already, and an older lease or mark.
+/// first, then the lease, which is over, and last the mark. S3 may have brought some of them already, and an older lease or mark:
+/// lease and mark are written whatever S3 has brought, as what was written goes before what replication delivers later.
 /// What a run has written there that `from` does not know stays as it is. Returns how many were brought.
 ///
 /// # Errors
@@ -40,7 +41,7 @@ pub async fn carry_records(from: &impl Store, to: &impl Store) -> Result<usize, 
                 keys.iter().any(|key| key.starts_with(&folder))
             })
         });
-        if is_known && theirs.is_none_or(|theirs| theirs.bytes != ours.bytes) {
+        if is_known && theirs.is_none_or(|there| there.is_replica || there.bytes != ours.bytes) {
             overwrite(to, key, &ours.bytes).await?;
             carried += 1;
         }

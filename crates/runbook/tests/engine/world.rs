@@ -262,6 +262,7 @@ impl Store for Seat {
             Some(Stored {
                 bytes: bytes.clone(),
                 etag: ETag(version.to_string()),
+                is_replica: false,
             })
         };
         Ok(self.0.request(act).await?)

@@ -285,12 +285,13 @@ impl Environment {
         }
     }
 
-    /// A failover to the new DR region, by the settings of then.
+    /// A failover to the new DR region, by the settings of then; something happens when it has begun.
     async fn fail_over_again(
         &self,
         stage: &Stage,
         process: &Process,
         means: &Settings,
+        meanwhile: impl AsyncFnOnce(),
     ) -> RunState {
         let mut settings = means.clone();
         // What a person adds when Terraform has made the groups.
@@ -321,6 +322,7 @@ impl Environment {
         let times = LeaseTimes::default();
         let open = OpenRun::begin(store.clone(), None, process.clone(), times, plan);
         let open = Box::pin(open).await.unwrap();
+        meanwhile().await;
         let permit = open.lease().permit();
         let run = open.state().plan.run;
         let steps = RegionLoss {
@@ -404,7 +406,7 @@ async fn commit_with_a_dr_region_copies_everything_there_and_a_second_failover_l
     rds.step(std::time::Duration::from_secs(60 * 60)).await;
     stage.aws.set_region(DR, RegionState::Refuse);
     let process = environment.process(2);
-    let over = Box::pin(environment.fail_over_again(&stage, &process, &means)).await;
+    let over = Box::pin(environment.fail_over_again(&stage, &process, &means, async || ())).await;
     assert_eq!(over.status, RunStatus::Finished, "{}", failed(&over));
     let target = stage.status(&stage.rds_new(), &environment.home()).await;
     assert_eq!(target.as_deref(), Some("available"));
@@ -416,6 +418,99 @@ async fn commit_with_a_dr_region_copies_everything_there_and_a_second_failover_l
     let runs = runbook::list_runs(&to).await.unwrap();
     assert_eq!(runs.len(), 3);
     stage.check_left_alone("after the second failover");
+}
+
+impl Stage {
+    /// What lease and mark were before the commit, in the order in which they were written, the last ones left out.
+    async fn old_records(&self, environment: &Environment) -> Vec<(String, String)> {
+        let bucket = environment.state_bucket();
+        let mut old = Vec::new();
+        for key in [".dr-runs/lease.json", ".dr-runs/failed-over.json"] {
+            let versions = aws_env::list_versions(&self.dr, &bucket, key).await;
+            for version in versions.unwrap().into_iter().skip(1).take(2) {
+                let get = self.dr.s3.get_object().bucket(&bucket).key(key);
+                let got = get.set_version_id(version.version_id).send().await;
+                let bytes = got.unwrap().body.collect().await.unwrap().to_vec();
+                old.push((key.to_owned(), String::from_utf8(bytes).unwrap()));
+            }
+        }
+        old
+    }
+
+    /// S3 replicates what the records were, when others were written in the new region long since.
+    async fn deliver_late(&self, environment: &Environment, old: &[(String, String)]) {
+        self.aws.set_region(NEW, RegionState::Refuse);
+        self.aws.set_region(DR, RegionState::Up);
+        for (key, text) in old {
+            self.put(&environment.state_bucket(), key, text).await;
+        }
+        self.aws.set_region(NEW, RegionState::Up);
+        let new = self.env.region(NEW.parse().unwrap());
+        for key in [".dr-runs/lease.json", ".dr-runs/failed-over.json"] {
+            let get = new.s3.get_object().key(key);
+            let got = get.bucket(format!("state-{}-{NEW}", environment.number));
+            let got = got.send().await.unwrap();
+            let status = got
+                .replication_status
+                .as_ref()
+                .map(|status| status.as_str());
+            assert_eq!(status, Some("REPLICA"), "{key}");
+            let bytes = got.body.collect().await.unwrap().to_vec();
+            let last = old.iter().rfind(|(of, _)| of == key).unwrap();
+            assert_eq!(String::from_utf8(bytes).unwrap(), last.1, "{key}");
+        }
+    }
+}
+
+// aws-behaviour: 61
+#[tokio::test]
+async fn records_that_replicate_late_after_a_commit_take_nothing_over() {
+    let stage = stage!();
+    stage.make_home().await;
+    stage.make_new().await;
+    let environment = Box::pin(stage.lost_for_good(1)).await;
+    let process = environment.process(1);
+    let state = Box::pin(environment.stay(&stage, &process, Some(NEW), &Unseen)).await;
+    let state = state.unwrap();
+    assert_eq!(state.status, RunStatus::Finished, "{}", failed(&state));
+    let (from, to) = (environment.store(&stage), stage.store_new(&environment));
+    let old = stage.old_records(&environment).await;
+    // Before anybody has written there, what S3 has brought is what is known, and it is written once more.
+    carry_records(&from, &to).await.unwrap();
+    assert_eq!(carry_records(&from, &to).await.unwrap(), 0);
+    let committed = Marker::read(&to).await.unwrap();
+    stage.deliver_late(&environment, &old).await;
+    assert_eq!(Marker::read(&to).await.unwrap(), committed);
+    let lease = runbook::read_lease(&to).await.unwrap().unwrap();
+    assert_eq!(
+        (lease.run, lease.state),
+        (state.plan.run.clone(), runbook::LeaseState::Over)
+    );
+    let inputs = CommitInputs::of(&state.plan).unwrap();
+    let rewritten = inputs
+        .committed
+        .rewrite(environment.text.as_str().into(), TODAY);
+    let (_, means) = rewritten.unwrap();
+    let rds = stage.aws.rds().unwrap();
+    rds.step(std::time::Duration::from_secs(60 * 60)).await;
+    stage.aws.set_region(DR, RegionState::Refuse);
+    let process = environment.process(2);
+    // And while the next run is under way.
+    let meanwhile = async || {
+        stage.deliver_late(&environment, &old).await;
+        stage.aws.set_region(DR, RegionState::Refuse);
+    };
+    let over = environment.fail_over_again(&stage, &process, &means, meanwhile);
+    let over = Box::pin(over).await;
+    assert_eq!(over.status, RunStatus::Finished, "{}", failed(&over));
+    let marker = Marker::read(&to).await.unwrap().unwrap();
+    assert_eq!(
+        (marker.run, marker.failed_over),
+        (over.plan.run.clone(), true)
+    );
+    // From then on the fence keeps replicas out.
+    let lease = runbook::read_lease(&to).await.unwrap().unwrap();
+    assert_eq!(lease.run, over.plan.run);
 }
 
 #[tokio::test]
