@@ -761,6 +761,15 @@ async fn switchover_is_refused_without_both_regions_and_given_up_before_its_cut_
     ];
     let (_, told) = stage.run(&abandon, 3).await;
     assert!(told.contains("nothing is put back"), "{told}");
+    let markdown = ["report", &run, "--format", "markdown"];
+    let (told, _) = stage.run(&markdown, 0).await;
+    for line in ["left in:** ca-central-1", "put back:** by no run"] {
+        assert!(told.contains(line), "{told}");
+    }
+    assert!(
+        told.contains("not known: the run was given up before"),
+        "{told}"
+    );
     // It was not lost after all: the same command puts back what there is.
     stage.aws.set_region("ca-central-1", RegionState::Up);
     let (_, told) = stage.run(&abandon, 0).await;
@@ -770,6 +779,26 @@ async fn switchover_is_refused_without_both_regions_and_given_up_before_its_cut_
     );
     let (_, told) = stage.run(&abandon, 4).await;
     assert!(told.contains("came after it"), "{told}");
+    let undo = stage.last_run().await;
+    let (told, _) = stage.run(&["report", &run, "--output", "json"], 0).await;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let given_up = &told["given_up"];
+    assert_eq!(
+        (&given_up["by"], &given_up["reason"], &given_up["serves"]),
+        (&"Kim".into(), &"lost".into(), &"ca-central-1".into()),
+        "{told:#}"
+    );
+    assert_eq!(given_up["put_back"]["run"], undo.as_str(), "{told:#}");
+    assert_eq!(
+        given_up["put_back"]["end"]["status"], "finished",
+        "{told:#}"
+    );
+    // Writers stood still until they were told to go on, and not for ever.
+    assert_eq!(
+        told["unavailable"]["until"], given_up["put_back"]["writers"],
+        "{told:#}"
+    );
+    assert!(told["unavailable"]["until"].is_string(), "{told:#}");
     let (told, _) = stage.run(&["status"], 0).await;
     assert!(told.contains("ca-central-1"), "{told}");
     stage.aws.set_region("ca-central-1", RegionState::Refuse);

@@ -155,6 +155,8 @@ pub fn plan_commit(request: CommitRequest<'_>, host: &impl Host) -> Plan {
         run,
         mode: Mode::Commit,
         environment: settings.name(),
+        drill: None,
+        undoes: None,
         account: request.account,
         primary: left,
         dr: to,

@@ -219,6 +219,28 @@ pub(crate) async fn failbacks(
     Ok(found)
 }
 
+/// The newest run that puts back what `switchover` had changed, which was given up.
+///
+/// # Errors
+/// When the records of a run cannot be read: then nobody knows.
+pub(crate) async fn put_back(
+    store: &impl Store,
+    switchover: &RunState,
+) -> Result<Option<RunState>, JournalError> {
+    let run = &switchover.plan.run;
+    let runs = list_runs(store)
+        .await
+        .map_err(|source| unlisted(store, source))?;
+    for other in runs.iter().filter(|other| *other != run) {
+        let state = RunState::replay(&read_records(store, other).await?);
+        let of_it = state.filter(|state| state.plan.undoes.as_ref() == Some(run));
+        if of_it.is_some() {
+            return Ok(of_it);
+        }
+    }
+    Ok(None)
+}
+
 fn unlisted(store: &impl Store, source: StoreError) -> JournalError {
     JournalError::Store {
         place: store.place("runs/"),

@@ -268,6 +268,8 @@ pub async fn plan_failback(request: FailbackRequest<'_>, both: &Both, host: &imp
         run,
         mode: Mode::Failback,
         environment: settings.name(),
+        drill: None,
+        undoes: None,
         account: request.account,
         primary: settings.regions.primary,
         dr: settings.regions.dr,

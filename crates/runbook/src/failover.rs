@@ -217,6 +217,8 @@ pub(crate) async fn look_and_plan(
         run: RunId::new(host),
         mode: Mode::RegionLoss,
         environment: settings.name(),
+        drill: None,
+        undoes: None,
         account: request.account,
         primary: settings.regions.primary,
         dr: settings.regions.dr,

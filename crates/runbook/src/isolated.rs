@@ -25,7 +25,7 @@ use dr::objects::{
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use report::{Document, Mark, Observer, Report};
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use settings::{
     BucketName, DbIdentifier, JOURNAL, Locking, NameError, RUNS, Region, ReplicaLocks,
     RestoreOptions, Settings, StateDr, TagsError,
@@ -105,6 +105,13 @@ pub struct DrillId(pub u64);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no ID of a drill: it has 16 digits of 0-9 and a-f")]
 pub struct DrillIdError(String);
+
+impl<'de> Deserialize<'de> for DrillId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
 
 impl fmt::Display for DrillId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -244,7 +251,10 @@ impl Isolated {
             at: dr::database::At::Latest,
             versions: std::collections::BTreeMap::new(),
         };
-        look_and_plan(request, dr, host).await.0
+        Plan {
+            drill: Some(self.id),
+            ..look_and_plan(request, dr, host).await.0
+        }
     }
 
     /// Makes the drill's buckets and copies what they are copies of, so that the environment is only read.

@@ -67,8 +67,8 @@ pub use ledger::{
 };
 pub use loss::{Declaration, Declared, Evidence, Loss, LossWindow, Round, Unhealthy, Verdict};
 pub use officers::{
-    BucketAccount, DatabaseAccount, Decision, FoundLater, OfficersReport, RecordCheck,
-    RecordsAccount, Unavailability, read_officers_report,
+    Abandonment, BucketAccount, DatabaseAccount, Decision, FoundLater, OfficersReport, PutBack,
+    RecordCheck, RecordsAccount, Unavailability, read_officers_report,
 };
 pub use plan::{Goals, Mode, Plan, PlannedStep, ResidencyNotes, RunId, RunIdError, StepId};
 pub use planned::TurnedSettings;

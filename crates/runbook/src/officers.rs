@@ -1,6 +1,8 @@
 //! What those are told of a run who answer for an environment without carrying it: officers for privacy, of security, of the
 //! business. Dates and facts from the records, and what the records do not tell; no conclusion from them.
 
+mod abandonment;
+
 use jiff::Timestamp;
 use report::finding::Status;
 use serde::Serialize;
@@ -18,6 +20,8 @@ use crate::{
     DataKind, DatabaseConsistency, KindLoss, MadeIn, Mode, OpenError, OutsideCountry, Purpose,
     RunFacts, RunId, RunState, RunStatus, StepId, StepStatus, Store, Survey,
 };
+
+pub use self::abandonment::{Abandonment, PutBack};
 
 /// For how long nobody could work with the environment, as far as the records tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -188,6 +192,9 @@ pub struct OfficersReport {
     pub end: RunStatus,
     /// When its last record was written.
     pub last_record: Timestamp,
+    /// Where things stand, of a move that was given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<Abandonment>,
     /// When this was written.
     pub written: Timestamp,
     /// For how long nobody could work with the environment.
@@ -223,6 +230,7 @@ impl OfficersReport {
     pub(crate) fn of(
         state: &RunState,
         failbacks: &Failbacks,
+        given_up: Option<Abandonment>,
         records: RecordsAccount,
         written: Timestamp,
     ) -> Self {
@@ -259,7 +267,8 @@ impl OfficersReport {
             end: state.status.clone(),
             last_record: state.updated,
             written,
-            unavailable: unavailability(state),
+            unavailable: unavailability(state, given_up.as_ref()),
+            given_up,
             databases: databases(state, &report),
             buckets: buckets(state),
             consistency: report.consistency.clone(),
@@ -323,15 +332,22 @@ pub async fn read_officers_report(
         record_place: store.place(&crate::steps::record_key(run)),
         record: RecordCheck::of(store, &state).await,
     };
-    Ok(OfficersReport::of(&state, &back, records, written))
+    let given_up = Abandonment::of(store, &state).await;
+    Ok(OfficersReport::of(
+        &state, &back, given_up, records, written,
+    ))
 }
 
 fn ended(state: &RunState, kind: &str) -> Option<Timestamp> {
-    let step = state.steps.get(&StepId::new(kind))?;
+    settled(state, &StepId::new(kind))
+}
+
+fn settled(state: &RunState, id: &StepId) -> Option<Timestamp> {
+    let step = state.steps.get(id)?;
     step.ended.filter(|_| step.status == StepStatus::Done)
 }
 
-fn unavailability(state: &RunState) -> Unavailability {
+fn unavailability(state: &RunState, given_up: Option<&Abandonment>) -> Unavailability {
     let plan = &state.plan;
     let traffic = plan.step(&StepId::new(names::TRAFFIC)).is_some();
     let (from, until) = match plan.mode {
@@ -368,7 +384,7 @@ fn unavailability(state: &RunState) -> Unavailability {
                 true => cut_over(state).and(ended(state, names::TRAFFIC)),
                 false => cut_over(state),
             };
-            (drained, until)
+            (drained, until.or(given_up.and_then(Abandonment::writers)))
         }
         Mode::Commit => return Unavailability::NotStopped,
         Mode::Undo => {

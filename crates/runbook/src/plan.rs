@@ -11,7 +11,7 @@ use serde_json::Value;
 use settings::{Country, Objectives, Region, Settings};
 
 use crate::record::Digest;
-use crate::{Declared, Host};
+use crate::{Declared, DrillId, Host};
 
 /// The name of a run, of the form of [`dr::objects::RunId::new`] and no other. So names sort as their runs began.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -157,6 +157,12 @@ pub struct Plan {
     pub mode: Mode,
     /// Project and environment, as the settings name them.
     pub environment: String,
+    /// The drill next to the environment whose run it is: its things and its records are taken away, and nobody goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillId>,
+    /// The run that was given up and is put back by this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<RunId>,
     /// The account.
     pub account: Option<String>,
     /// Where the environment was.

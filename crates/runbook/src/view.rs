@@ -254,16 +254,20 @@ impl Report for RunList {
     }
 }
 
-/// What goes on with a run that has stopped; with the decisions, where a step waits for those.
-pub fn resume_command(state: &RunState) -> ShellCommand {
+/// What goes on with a run that has stopped; with the decisions, where a step waits for those. `None` of a drill next to the
+/// environment, with which nobody goes on.
+pub fn resume_command(state: &RunState) -> Option<ShellCommand> {
+    if state.plan.drill.is_some() {
+        return None;
+    }
     let resume = ShellCommand::new("dr-runbook runs resume").word(state.plan.run.as_str());
     let mut failed = state.steps.values().filter_map(|step| match &step.outcome {
         Some(Outcome::Failed { hint, .. }) if step.status == StepStatus::Failed => hint.as_deref(),
         _ => None,
     });
     match failed.any(|hint| hint.contains(CONFLICTS)) {
-        true => resume.words(CONFLICTS),
-        false => resume,
+        true => Some(resume.words(CONFLICTS)),
+        false => Some(resume),
     }
 }
 

@@ -119,7 +119,9 @@ pub(super) async fn carry(
             let approve = super::approve_command(&run, step);
             cli::note(&format!("`{approve}` agrees to {step}"));
         }
-        cli::note(&format!("`{}` goes on", resume_command(&state)));
+        if let Some(resume) = resume_command(&state) {
+            cli::note(&format!("`{resume}` goes on"));
+        }
         if state.plan.mode == Mode::Planned && !cut_over(&state) {
             super::switchover::advise(context, &state).await;
         }

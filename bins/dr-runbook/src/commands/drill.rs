@@ -103,26 +103,26 @@ async fn hold(
     ));
     let held = Box::pin(held.run(&plan, stop)).await;
     tell_cost(&plan, Some(begun.elapsed()));
+    let again = match &held {
+        Ok(Exit::Fine) => "",
+        // What it has made is half of a failover: no later drill begins with that.
+        _ => "; `dr-runbook drill --isolated` holds another one",
+    };
     if args.keep {
         cli::note(&format!(
-            "what it made stays until {expires:.0}: `{}` takes it away",
+            "what it made stays until {expires:.0}: `{}` takes it away{again}",
             clean_command(drill.id)
         ));
         return held;
     }
     // Also when it has failed, and after Ctrl-C: nothing is meant to stay.
     let left = Box::pin(take_away(&context, |thing| thing.drill == drill.id)).await?;
-    let held = held?;
-    Ok(match left.things.is_empty() {
-        true => {
-            cli::note("nothing of the drill is left");
-            held
-        }
-        false => {
-            tell_left(&left);
-            held.worst(Exit::Unchecked)
-        }
-    })
+    if left.things.is_empty() {
+        cli::note(&format!("nothing of the drill is left{again}"));
+        return held;
+    }
+    tell_left(&left);
+    Ok(held?.worst(Exit::Unchecked))
 }
 
 /// A drill that is being held.

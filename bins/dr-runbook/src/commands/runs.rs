@@ -143,10 +143,11 @@ pub(crate) async fn approve(global: &GlobalArgs, args: &ApproveArgs) -> Result<E
     let (run, lease) = read_run(&records, &args.run)
         .await
         .map_err(super::not_opened)?;
-    if lease.is_none_or(|lease| lease.state != LeaseState::Held) {
+    if lease.is_none_or(|lease| lease.state != LeaseState::Held)
+        && let Some(resume) = resume_command(&run)
+    {
         cli::note(&format!(
-            "nobody carries the run: `{}` goes on with it",
-            resume_command(&run)
+            "nobody carries the run: `{resume}` goes on with it"
         ));
     }
     Ok(Exit::Fine)

@@ -277,8 +277,36 @@ async fn drill_that_dies_is_taken_away_by_its_tags_and_nothing_else_is() {
     // A drill that cannot make what it needs takes away what it has made.
     let denied = Fault::new(FaultKind::Denied).operation("PutBucketVersioning");
     stage.aws.add_fault(denied);
-    stage.run(&HOLD, 3).await;
+    let (_, told) = stage.run(&HOLD, 3).await;
+    assert!(told.contains(AGAIN), "{told}");
     stage.check_log();
+    assert_eq!(account.inventory().await, before);
+}
+
+const AGAIN: &str = "`dr-runbook drill --isolated` holds another one";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drill_whose_step_fails_is_taken_away_and_held_again_rather_than_resumed() {
+    let Some((stage, account)) = open().await else {
+        return;
+    };
+    let before = account.inventory().await;
+    let denied = Fault::new(FaultKind::Denied).operation("RestoreDBInstanceToPointInTime");
+    stage.aws.add_fault(denied);
+    let (shown, told) = stage.run(&HOLD, 3).await;
+    let nothing = format!("nothing of the drill is left; {AGAIN}");
+    assert!(told.contains(&nothing), "{told}");
+    assert!(shown.contains("Not done: Restore app"), "{shown}");
+    assert_eq!(account.inventory().await, before);
+    // What is kept is taken away first.
+    let (kept, noted) = stage.run(&[&HOLD[..], &["--keep"]].concat(), 3).await;
+    let drill = Stage::drill_of(&noted).unwrap();
+    let clean = format!("`dr-runbook drill clean {drill}` takes it away; {AGAIN}");
+    assert!(noted.contains(&clean), "{noted}");
+    for text in [shown, told, kept, noted] {
+        assert!(!text.contains("runs resume"), "{text}");
+    }
+    stage.run(&["drill", "clean", &drill, "--yes"], 0).await;
     assert_eq!(account.inventory().await, before);
 }
 

@@ -27,7 +27,7 @@ use crate::consistency::{
 };
 use crate::failover::names;
 use crate::lease::causes;
-use crate::{Check, Host, PlannedStep, StepContext, StepError, StepId, Store};
+use crate::{Check, Host, Plan, PlannedStep, StepContext, StepError, StepId, Store};
 
 /// Bytes of a file with authorities: RDS's global bundle has some 170,000.
 const MOST_AUTHORITIES: u64 = 4 << 20;
@@ -433,10 +433,14 @@ impl<'a> Asked<'a> {
 
     /// Nothing is known, and what to do about that.
     fn unreached(&self, why: &str) -> StepError {
-        let run = self.context.state().plan.run;
+        let Plan { run, drill, .. } = self.context.state().plan;
         let resume = ShellCommand::new("dr-runbook runs resume").word(run.as_str());
         let skip = resume.clone().option("--skip", &self.step.id.0);
         let skip = skip.words("--reason TEXT");
+        let go_on = match drill {
+            Some(_) => "hold another drill".to_owned(),
+            None => format!("`{resume}`; `{skip}` leaves it unknown"),
+        };
         let reach = match self.via {
             Some(via) => {
                 format!("open the tunnel whose near end is {via} (databases.integrity.via)")
@@ -448,8 +452,6 @@ impl<'a> Asked<'a> {
             "what {} holds is not known: {why}",
             self.inputs.instance
         ))
-        .hint(format!(
-            "{reach}, and `{resume}`; `{skip}` leaves it unknown"
-        ))
+        .hint(format!("{reach}, and {go_on}"))
     }
 }

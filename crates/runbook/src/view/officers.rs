@@ -5,8 +5,8 @@ use report::{Document, Mark, Page, Report};
 use super::run::length;
 use super::time;
 use crate::{
-    FoundLater, MadeIn, Mode, OfficersReport, Purpose, RecordCheck, RecordsAccount, RunStatus,
-    Unavailability,
+    Abandonment, FoundLater, MadeIn, Mode, OfficersReport, Purpose, PutBack, RecordCheck,
+    RecordsAccount, RunStatus, Unavailability,
 };
 
 const NOTE: &str = "Dates and facts from the records of the run; what follows from them is for those to say whose task that \
@@ -43,6 +43,7 @@ impl OfficersReport {
                 (Mark::Wrong, format!("given up by {by}: {reason}"))
             }
         };
+        let given_up = self.given_up.as_ref().map(Abandonment::document);
         let (made_mark, made) = match &self.made_in {
             MadeIn::Account { id } => (Mark::Plain, format!("in account {id}")),
             MadeIn::Emulator { endpoint: None } => (Mark::Unknown, EMULATOR.to_owned()),
@@ -51,7 +52,7 @@ impl OfficersReport {
             } => (Mark::Unknown, format!("{EMULATOR}, at {endpoint}")),
             MadeIn::NotKnown => (Mark::Unknown, "the account is not known".to_owned()),
         };
-        Document::new()
+        let document = Document::new()
             .heading(format!("{} of {}", what(self.mode), self.environment))
             .fact(mark, "run", format!("{}: {end}", self.run))
             .fact(
@@ -66,7 +67,11 @@ impl OfficersReport {
             .fact(Mark::Plain, "from", from)
             .fact(Mark::Plain, "to", to)
             .fact(Mark::Plain, "last record", time(self.last_record))
-            .fact(Mark::Plain, "written", time(self.written))
+            .fact(Mark::Plain, "written", time(self.written));
+        match given_up {
+            Some(given_up) => document.append(given_up),
+            None => document,
+        }
     }
 
     fn lost(&self) -> Document {
@@ -166,6 +171,51 @@ fn what(mode: Mode) -> &'static str {
         Mode::Undo => "Undoing of a planned failover",
         Mode::Failback => "Failback",
         Mode::Commit => "Commit",
+    }
+}
+
+impl Abandonment {
+    fn document(&self) -> Document {
+        let document = Document::new()
+            .heading("Given up")
+            .fact(Mark::Plain, "at", time(self.at))
+            .fact(Mark::Plain, "by", self.given_up.by.as_str())
+            .fact(Mark::Plain, "why", self.given_up.reason.as_str());
+        let document = match self.serves {
+            Some(region) => document.fact(Mark::Plain, "the environment was left in", region.as_str()),
+            None => document.fact(
+                Mark::Unknown,
+                "the environment was left in",
+                "not known: it was given up while it cut over, and another run has turned the mark since",
+            ),
+        };
+        let (mark, told) = match &self.put_back {
+            PutBack::By { run, at, end, .. } => match end {
+                RunStatus::Finished => (
+                    Mark::Ok,
+                    format!("by run {run}, which ended at {}", time(*at)),
+                ),
+                RunStatus::Open => (Mark::Unknown, format!("run {run} is under way")),
+                RunStatus::Stopped { why } => (Mark::Wrong, format!("run {run} stopped: {why}")),
+                RunStatus::Abandoned { by, reason } => (
+                    Mark::Wrong,
+                    format!("run {run} was given up by {by}: {reason}"),
+                ),
+            },
+            PutBack::NotYet => (Mark::Plain, "by no run".to_owned()),
+            PutBack::Unknown { why } => (Mark::Unknown, format!("not known: {why}")),
+        };
+        let document = document.fact(mark, "what it had changed was put back", told);
+        match self.left.is_empty() {
+            true => document,
+            false => {
+                let rows = self
+                    .left
+                    .iter()
+                    .map(|left| (Mark::Wrong, vec![left.clone()]));
+                document.table(["What is left of it"], rows.collect())
+            }
+        }
     }
 }
 

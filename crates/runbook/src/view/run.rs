@@ -203,8 +203,13 @@ impl RunState {
             false => Vec::new(),
         };
         if !again.is_empty() {
-            let resume = resume_command(self);
-            document = document.text(format!("`{resume}` takes: {}.", again.join("; ")));
+            let again = again.join("; ");
+            document = document.text(match resume_command(self) {
+                Some(resume) => format!("`{resume}` takes: {again}."),
+                None => {
+                    format!("Not done: {again}. A drill is not gone on with: another one is held.")
+                }
+            });
         }
         // What a stopped run takes at once comes after nothing else.
         let next: Vec<&str> = next

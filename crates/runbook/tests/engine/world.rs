@@ -369,6 +369,8 @@ pub(crate) fn plan(host: &impl Host) -> Plan {
         run: RunId::new(host),
         mode: Mode::RegionLoss,
         environment: "berthcare-staging".to_owned(),
+        drill: None,
+        undoes: None,
         account: None,
         primary: "ca-central-1".parse().unwrap(),
         dr: "ca-west-1".parse().unwrap(),

@@ -19,7 +19,13 @@ fn records(record: RecordCheck) -> RecordsAccount {
 }
 
 fn report(state: &RunState, failbacks: Result<Vec<RunState>, String>) -> OfficersReport {
-    OfficersReport::of(state, &failbacks, records(RecordCheck::BornOut), now())
+    OfficersReport::of(
+        state,
+        &failbacks,
+        None,
+        records(RecordCheck::BornOut),
+        now(),
+    )
 }
 
 /// A failback that saw what never came over.
@@ -214,7 +220,7 @@ fn verdict_is_fine_only_where_the_record_is_borne_out_or_rightly_absent() {
         ),
     ];
     for (check, verdict, text) in rows {
-        let told = OfficersReport::of(&finished(), &Ok(Vec::new()), records(check), now());
+        let told = OfficersReport::of(&finished(), &Ok(Vec::new()), None, records(check), now());
         assert_eq!(told.verdict(), verdict, "{text}");
         has(&told.document().to_markdown(), &[text]);
     }
