@@ -45,6 +45,10 @@ pub struct Tip {
     pub risk: String,
     /// What to change in Terraform.
     pub change: String,
+    /// What `expect` of the settings has to say then, as what stands in an inline table of TOML: `verify-staging check` would
+    /// call it wrong otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expect: Option<String>,
 }
 
 /// What could be saved.

@@ -98,6 +98,7 @@ impl Finder<'_> {
                 "no automated backups while it is stopped, for up to {LONGEST_STOP} hours at a weekend: what replicates to the DR region ends with the stop; RDS starts it again by itself after {RESTART_DAYS} days, so that a longer stop has to be repeated; nobody can work outside the hours",
             ),
             change: "off_hours = {} in terraform.tfvars".to_owned(),
+            expect: Some("off_hours = true".to_owned()),
         });
     }
 
@@ -177,6 +178,7 @@ impl Finder<'_> {
                 .to_owned(),
             change: "none: a reservation is bought in the account (aws_rds_reserved_instance)"
                 .to_owned(),
+            expect: None,
         })
     }
 
@@ -206,6 +208,7 @@ impl Finder<'_> {
                 risk: "performance drops while the volume is converted, which can take hours"
                     .to_owned(),
                 change: "storage_type = \"gp3\"".to_owned(),
+                expect: None,
             });
         }
     }
@@ -236,6 +239,7 @@ impl Finder<'_> {
                 risk: "no failover: when the node or its zone fails the cache is empty and gone for minutes; staging no longer has what production has"
                     .to_owned(),
                 change: "redis_node_count = 1".to_owned(),
+                expect: Some("redis_nodes = 1".to_owned()),
             });
         }
     }
@@ -265,6 +269,7 @@ impl Finder<'_> {
                 risk: "Valkey 7.2 and later speak the protocol of Redis 7.1, but it is another engine: test the application with it; there is no way back in place"
                     .to_owned(),
                 change: "engine = \"valkey\" and its parameter group in the cache module".to_owned(),
+                expect: None,
             });
         }
     }

@@ -21,13 +21,19 @@ impl Report for Tips {
                 } else {
                     format!("{} ({} to {})", saves.expected, saves.low, saves.high)
                 };
+                let change = match &tip.expect {
+                    Some(expect) => {
+                        format!("{}; in infra.toml expect = {{ {expect} }}", tip.change)
+                    }
+                    None => tip.change.clone(),
+                };
                 let cells = vec![
                     tip.name.clone(),
                     usd,
                     trust.to_owned(),
                     tip.how.clone(),
                     tip.risk.clone(),
-                    tip.change.clone(),
+                    change,
                 ];
                 (Mark::Plain, cells)
             })

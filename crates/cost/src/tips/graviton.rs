@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::{Finder, Saving, Tip, addresses};
 use crate::inventory::Resource;
 
@@ -21,10 +23,21 @@ fn on_graviton(class: &str) -> Option<String> {
     Some(format!("{kind}.{other}.{size}"))
 }
 
+/// What the class of a database is called.
+const CLASS: &str = "instance_class";
+
+/// As assignments, by what each attribute is called there.
+fn changes(wanted: &BTreeMap<&str, String>, called: impl Fn(&str) -> &str) -> String {
+    let each = wanted
+        .iter()
+        .map(|(attribute, class)| format!("{} = \"{class}\"", called(attribute)));
+    each.collect::<Vec<_>>().join(", ")
+}
+
 /// What the class of a resource is called.
 fn class_of(resource: &Resource) -> Option<&'static str> {
     match resource.kind.as_str() {
-        DATABASE => Some("instance_class"),
+        DATABASE => Some(CLASS),
         "aws_elasticache_replication_group" | "aws_elasticache_cluster" => Some("node_type"),
         _ => None,
     }
@@ -40,6 +53,14 @@ impl Finder<'_> {
             Some((attribute, class))
         };
         let old = |resource: &&Resource| other(resource).is_some();
+        // The guide's environment has one database and one cache; of several the first stands for its kind.
+        let wanted: BTreeMap<&str, String> = self
+            .inventory
+            .resources
+            .iter()
+            .rev()
+            .filter_map(other)
+            .collect();
         let changing = addresses(self.inventory.resources.iter().filter(old));
         if changing.is_empty() {
             return;
@@ -60,7 +81,11 @@ impl Finder<'_> {
                     .to_owned(),
                 risk: "PostgreSQL, MySQL and Redis run the same there; the instance restarts for the change, with a failover when it is Multi-AZ"
                     .to_owned(),
-                change: "instance_class = \"db.t4g.…\", node_type = \"cache.t4g.…\"".to_owned(),
+                change: changes(&wanted, |attribute| attribute),
+                expect: Some(changes(&wanted, |attribute| match attribute {
+                    CLASS => "db_class",
+                    _ => "redis_node_type",
+                })),
             });
         }
     }

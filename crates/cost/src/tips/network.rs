@@ -101,6 +101,7 @@ impl Finder<'_> {
                 "when the zone of the gateway fails, nothing in the other zone reaches the internet"
                     .to_owned(),
             change: "nat_gateways = \"single\"".to_owned(),
+            expect: Some("nat = \"single\"".to_owned()),
         });
     }
 
@@ -143,6 +144,7 @@ impl Finder<'_> {
             risk: "none: they cost nothing and keep that traffic off the internet".to_owned(),
             change: "aws_vpc_endpoint of type Gateway for s3 and dynamodb, in the private route tables"
                 .to_owned(),
+            expect: None,
         });
     }
 }

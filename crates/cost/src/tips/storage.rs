@@ -96,6 +96,7 @@ impl Finder<'_> {
                 .to_owned(),
             change: "transition { days = 365, storage_class = \"GLACIER\" } in aws_s3_bucket_lifecycle_configuration"
                 .to_owned(),
+            expect: Some("glacier_days = 365".to_owned()),
         });
     }
 
@@ -160,6 +161,7 @@ impl Finder<'_> {
             risk: "audit trails of health data may have to be kept for years: ask before you shorten them"
                 .to_owned(),
             change: "retention_in_days = 30".to_owned(),
+            expect: Some("flow_log_days = 30".to_owned()),
         });
     }
 }

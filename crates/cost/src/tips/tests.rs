@@ -91,6 +91,32 @@ fn tips_of_the_guides_stack_by_hand() {
 }
 
 #[test]
+fn what_a_tip_changes_is_what_the_settings_can_expect() {
+    let intel = json!({"engine": "postgres", "instance_class": "db.t3.large", "storage_type": "gp3",
+        "allocated_storage": 20});
+    let stacks = [guide(), in_us_east_1("aws_db_instance", intel)];
+    let (settings, _) = GUIDE.split_once("\n[expect]\n").unwrap();
+    let mut expected = Vec::new();
+    for tip in stacks.iter().flat_map(|stack| tips(stack).tips) {
+        let Some(expect) = tip.expect else { continue };
+        let settings = format!("expect = {{ {expect} }}\n{settings}");
+        Settings::parse(&settings, date(2026, 11, 22)).unwrap();
+        expected.push(expect);
+    }
+    expected.sort();
+    let wanted = [
+        "db_class = \"db.t4g.large\"",
+        "glacier_days = 365",
+        "nat = \"single\"",
+        "off_hours = true",
+        "redis_nodes = 1",
+    ];
+    for expect in wanted {
+        assert!(expected.iter().any(|one| one == expect), "{expected:?}");
+    }
+}
+
+#[test]
 fn tip_of_graviton_needs_both_prices() {
     let database = json!({"engine": "postgres", "instance_class": "db.t3.large", "storage_type": "gp3",
         "allocated_storage": 20});
