@@ -587,6 +587,24 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn arn_of_a_bucket_is_in_the_partition_of_its_region() {
+        let env = aws_env::AwsEnv::load(aws_env::Options::default()).await;
+        let env = env.unwrap();
+        let of = |region: &str| {
+            let clients = env.region(region.parse().unwrap());
+            let bucket = Bucket::new(&clients, "s3://photos-dr/x".parse().unwrap());
+            (arn(&bucket, ""), arn(&bucket, "/a"))
+        };
+        let both = |partition| {
+            let bucket = format!("arn:{partition}:s3:::photos-dr");
+            (bucket.clone(), bucket + "/a")
+        };
+        assert_eq!(of("ca-central-1"), both("aws"));
+        assert_eq!(of("cn-north-1"), both("aws-cn"));
+        assert_eq!(of("us-gov-west-1"), both("aws-us-gov"));
+    }
+
     #[test]
     fn target_prefix_of_a_folder_may_be_added_and_not_taken_away() {
         let prefix = |from: &str, to: &str| {

@@ -463,6 +463,10 @@ fn change(policy: Option<Policy>, run: &RunId, wanted: FenceWanted, resource: &s
 
 #[cfg(test)]
 mod tests {
+    use aws_env::{AwsEnv, Options};
+    use aws_sdk_s3::operation::get_bucket_policy::GetBucketPolicyOutput;
+    use aws_smithy_mocks::{mock, mock_client};
+
     use super::*;
 
     const RESOURCE: &str = "arn:aws:s3:::photos-dr/*";
@@ -473,6 +477,27 @@ mod tests {
 
     fn parse(value: &Value) -> Option<Policy> {
         Some(Policy::parse(&value.to_string()).unwrap())
+    }
+
+    /// S3 takes no such policy, and shows none.
+    #[tokio::test]
+    async fn read_of_a_policy_that_cannot_be_understood_is_no_bucket_without_one() {
+        let odd = mock!(Client::get_bucket_policy).then_output(|| {
+            let policy = r#"{"Version": "2012-10-17", "Statement": "x"}"#;
+            GetBucketPolicyOutput::builder().policy(policy).build()
+        });
+        let s3 = mock_client!(aws_sdk_s3, [&odd]);
+        let env = AwsEnv::load(Options::default()).await.unwrap();
+        let dr = env.dr_only("us-east-1".parse().unwrap());
+        let bucket = PairedBucket {
+            name: "photos-dr".parse().unwrap(),
+            region: dr.region().region(),
+            account: None,
+        };
+        let read = Policies::new(&dr, &s3, &bucket).read().await;
+        let problem = read.unwrap_err();
+        let why = std::error::Error::source(&problem).unwrap().to_string();
+        assert!(why.contains("no list of statements"), "{why}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod stage;
 
 mod backlog;
 mod batch;
+mod caveats;
 mod emulators;
 mod fence;
 mod guard;
@@ -16,6 +17,7 @@ mod killed;
 mod manifest;
 mod model;
 mod others;
+mod parts;
 mod plans;
 mod resolutions;
 mod traps;
