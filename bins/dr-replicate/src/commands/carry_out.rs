@@ -34,7 +34,7 @@ impl Route {
             .fact(Mark::Plain, "to", self.to.to_string());
         if !self.keeps_versions {
             let warning = "not possible: the destination keeps no versions";
-            document = document.fact(Mark::Unknown, "undo", warning);
+            document = document.fact(Mark::Plain, "undo", warning);
         }
         document.append(plan.document())
     }

@@ -14,6 +14,7 @@ use files::{FileError, Secrecy};
 use report::ShellCommand;
 use settings::{AccountId, BucketName, Region, Settings};
 
+use super::errors;
 use crate::args::runs::JournalsArgs;
 use crate::args::{LocationArgs, RunsArgs};
 
@@ -38,7 +39,11 @@ pub(super) fn buckets(
     if !args.bucket.is_empty() {
         return Ok(args.bucket.iter().cloned().map(Some).collect());
     }
-    let pairing = pairing(settings(global, false)?.as_ref());
+    let settings = settings(global, false).map_err(|failure| {
+        let regions = "--from and --to with --from-region and --to-region";
+        or_by_region(global, failure, regions)
+    })?;
+    let pairing = pairing(settings.as_ref());
     if pairing.pairs().is_empty() {
         let error = anyhow!("failed to tell which buckets: the settings have none");
         return Err(Failure::new(Exit::Usage, error).hint("give --from and --to"));
@@ -70,7 +75,14 @@ pub(super) async fn pair(
     bucket: Option<&BucketName>,
 ) -> Result<BucketClients, Failure> {
     let named = args.from_region.is_some() && args.to_region.is_some() && bucket.is_none();
-    let settings = settings(global, named)?;
+    let settings = settings(global, named).map_err(|failure| match args.from {
+        Some(_) => or_by_region(global, failure, "--from-region and --to-region"),
+        None => or_by_region(
+            global,
+            failure,
+            "--from and --to with --from-region and --to-region",
+        ),
+    })?;
     let pairing = pairing(settings.as_ref());
     let (from, to) = match (bucket, &args.from, &args.to) {
         (Some(bucket), _, _) => {
@@ -112,7 +124,7 @@ impl BucketClients {
     /// Asks both whether they answer: within seconds, before anything else is tried.
     pub(super) async fn reach(&self) -> Result<(), Failure> {
         tokio::try_join!(self.source.reach(), self.destination.reach())
-            .map_err(|error| Failure::aws("reach the buckets", error))?;
+            .map_err(|error| errors::reach("reach the buckets", error))?;
         Ok(())
     }
 }
@@ -190,7 +202,8 @@ pub(super) async fn destination(
     to_region: Option<Region>,
     to_owner: Option<&AccountId>,
 ) -> Result<Destination, Failure> {
-    let settings = settings(global, to_region.is_some() && bucket.is_none())?;
+    let settings = settings(global, to_region.is_some() && bucket.is_none())
+        .map_err(|failure| or_by_region(global, failure, "--to and --to-region"))?;
     let pairing = pairing(settings.as_ref());
     let place = match (bucket, to) {
         (Some(bucket), _) => S3Location::whole(counterpart(&pairing, bucket)?),
@@ -209,7 +222,7 @@ pub(super) async fn destination(
     bucket
         .reach()
         .await
-        .map_err(|error| Failure::aws("reach the bucket", error))?;
+        .map_err(|error| errors::reach("reach the bucket", error))?;
     Ok(Destination {
         journals: journals(settings.as_ref(), &env),
         bucket,
@@ -239,7 +252,8 @@ pub(super) async fn with_journals(
         bucket, changed, ..
     } = args;
     let named = changed.to_region.is_some() && changed.to.is_some() && bucket.is_none();
-    let given = settings(global, named)?;
+    let given = settings(global, named)
+        .map_err(|failure| or_by_region(global, failure, "--to and --to-region"))?;
     let settings = given.as_ref();
     let pairing = pairing(settings);
     let places = match (bucket, &changed.to) {
@@ -331,6 +345,14 @@ fn settings(global: &GlobalArgs, optional: bool) -> Result<Option<Settings>, Fai
     Ok(Some(settings))
 }
 
+/// What does without settings, where there are none.
+fn or_by_region(global: &GlobalArgs, failure: Failure, flags: &str) -> Failure {
+    match global.config.exists() {
+        true => failure,
+        false => failure.hint(format!("or give {flags}, which need none")),
+    }
+}
+
 /// AWS, where the buckets that the command line gives an owner have that one.
 async fn aws_env<const N: usize>(
     settings: Option<&Settings>,
@@ -354,12 +376,21 @@ fn counterpart(pairing: &Pairing, bucket: &BucketName) -> Result<BucketName, Fai
         Some(pair) => Ok(pair.dr.name.clone()),
         None => {
             let pairs = pairing.pairs().iter();
-            let names: Vec<&str> = pairs.map(|pair| pair.primary.name.as_str()).collect();
-            Err(Failure::new(
+            let names: Vec<&str> = pairs
+                .clone()
+                .map(|pair| pair.primary.name.as_str())
+                .collect();
+            let failure = Failure::new(
                 Exit::Usage,
                 anyhow!("failed to find bucket {bucket} in the settings"),
-            )
-            .hint(format!("settings have: {}", names.join(", "))))
+            );
+            Err(match pairs.clone().find(|pair| pair.dr.name == *bucket) {
+                Some(pair) => failure.hint(format!(
+                    "it is the copy of {0}: give --bucket {0}",
+                    pair.primary.name
+                )),
+                None => failure.hint(format!("settings have: {}", names.join(", "))),
+            })
         }
     }
 }

@@ -90,6 +90,27 @@ impl From<ReconcileError> for Visit {
     }
 }
 
+/// Of a bucket that does not answer for itself.
+pub(super) fn reach(what: &str, error: aws_env::Error) -> Failure {
+    // S3 tells so of a bucket that lies in another region.
+    let elsewhere = error.status == Some(301);
+    let absent = error.class == aws_env::ErrorClass::Absent;
+    let region = error.call.region;
+    let failure = Failure::aws(what, error);
+    if elsewhere {
+        return failure.hint(format!(
+            "it does not lie in {region}: `aws s3api get-bucket-location` tells where; --from-region and --to-region, or \
+             the settings, name it"
+        ));
+    }
+    match absent {
+        true => failure.hint(
+            "there is no bucket of that name: check it in the settings, or in what was given on the command line",
+        ),
+        false => failure,
+    }
+}
+
 /// An error that says nothing about usage: it could not be done.
 pub(super) fn unchecked(
     what: &str,

@@ -142,6 +142,18 @@ fn write_undecided(found: &Reconciliation, path: &Path) -> Result<(), Failure> {
     })
 }
 
+/// Before millions of objects are compared.
+fn is_there(manifest: &Path) -> Result<(), Failure> {
+    std::fs::File::open(manifest).map(drop).map_err(|error| {
+        let error = anyhow::Error::new(error)
+            .context(format!("failed to read the manifest {}", manifest.display()));
+        Failure::new(Exit::Usage, error).hint(
+            "`dr-replicate manifest` has written it at the failover; one of a later moment does not tell what was written \
+             in the DR region before it",
+        )
+    })
+}
+
 pub(crate) async fn run(
     global: &GlobalArgs,
     args: &ReconcileArgs,
@@ -149,14 +161,15 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     let resolutions = resolutions(args)?;
     let pair = pair(global, &args.bucket).await?;
-    if !args.dry_run {
-        pair.reach_journals().await?;
-    }
+    is_there(&args.manifest)?;
     let (dr, primary) = (&pair.destination, &pair.source);
     let runs = connect::runs(args.apply.written.runs.as_ref())?;
-    abort_open_uploads(&runs, primary)
-        .await
-        .map_err(|error| errors::journal("abort what an earlier run left open", error))?;
+    if !args.dry_run {
+        pair.reach_journals().await?;
+        abort_open_uploads(&runs, primary)
+            .await
+            .map_err(|error| errors::journal("abort what an earlier run left open", error))?;
+    }
     let directory = scratch(&runs)?;
     let options = PlanOptions {
         mode: Mode::Auto,

@@ -112,7 +112,9 @@ async fn by_jobs(
         return super::batch::resume(global, args, &pair, stop).await;
     }
     let runs = connect::runs(args.apply.written.runs.as_ref())?;
-    abort_uploads(&runs, &pair.destination).await?;
+    if !args.dry_run {
+        abort_uploads(&runs, &pair.destination).await?;
+    }
     let directory = scratch(&runs)?;
     let (_, route, approved) = prepare(args, &pair, directory.path()).await?;
     let approved = approved.map_err(|refusals| errors::refused(&refusals))?;
@@ -134,7 +136,9 @@ async fn one(
         pair.reach_journals().await?;
     }
     let runs = connect::runs(args.apply.written.runs.as_ref())?;
-    abort_uploads(&runs, &pair.destination).await?;
+    if !args.dry_run {
+        abort_uploads(&runs, &pair.destination).await?;
+    }
     let directory = scratch(&runs)?;
     let (plan, route, approved) = prepare(args, &pair, directory.path()).await?;
     let refused = approved.as_ref().err();

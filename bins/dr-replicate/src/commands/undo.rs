@@ -1,12 +1,55 @@
+use std::path::Path;
+
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use dr::objects::{
-    ApplyOptions, JournalError, JournalSource, JournalTrust, plan_undo, replay, undo,
+    ApplyOptions, Bucket, BucketIdentity, JournalError, JournalSource, JournalTrust, UndoPlan,
+    list_runs, plan_undo, replay, undo,
 };
+use report::{Document, Mark, Report, ShellCommand};
+use serde::Serialize;
 
 use super::carry_out::scratch;
 use super::connect::Destination;
 use super::{connect, errors};
 use crate::args::UndoArgs;
+
+/// What an undo would do, and to which bucket.
+#[derive(Serialize)]
+struct Planned {
+    bucket: BucketIdentity,
+    #[serde(flatten)]
+    plan: UndoPlan,
+}
+
+impl Report for Planned {
+    const KIND: &'static str = UndoPlan::KIND;
+
+    fn document(&self) -> Document {
+        Document::new()
+            .fact(Mark::Plain, "in", self.bucket.to_string())
+            .append(self.plan.document())
+    }
+}
+
+/// The command for a run that has changed another bucket than the one that was asked about, as a failback has.
+async fn of_another_bucket(
+    args: &UndoArgs,
+    runs: &Path,
+    journals: &[Bucket],
+    side: impl FnOnce(&str) -> Option<Bucket>,
+) -> Option<String> {
+    let found = list_runs(runs, journals).await.ok()?;
+    let entry = found.runs.into_iter().find(|entry| entry.run == args.run)?;
+    let changed = side(&entry.begun?.destination)?;
+    let undo = ShellCommand::new("dr-replicate undo")
+        .word(&args.run)
+        .option("--to", changed.location().to_string())
+        .option("--to-region", changed.region().as_str());
+    Some(format!(
+        "it has changed {}: undo it with `{undo}`",
+        changed.location()
+    ))
+}
 
 pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Failure> {
     let Destination {
@@ -34,15 +77,25 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
         &journal_key,
         directory.path(),
     )
-    .await
-    .map_err(|error| match error {
-        JournalError::Absent { .. } => Failure::new(
-            Exit::Usage,
-            anyhow::Error::new(error).context("failed to undo"),
-        )
-        .hint(errors::runs_list(args.bucket.as_ref())),
-        error => errors::journal("read the journal", error),
-    })?;
+    .await;
+    let replayed = match replayed {
+        Ok(replayed) => replayed,
+        Err(error @ JournalError::Absent { .. }) => {
+            let failure = Failure::new(
+                Exit::Usage,
+                anyhow::Error::new(error).context("failed to undo"),
+            );
+            let journals: Vec<Bucket> = journals.into_iter().collect();
+            let elsewhere = of_another_bucket(args, &runs, &journals, |place| {
+                connect::side_of(place, None, settings.as_ref(), &env)
+            });
+            return Err(match elsewhere.await {
+                Some(hint) => failure.hint(hint),
+                None => failure.hint(errors::runs_list(args.bucket.as_ref())),
+            });
+        }
+        Err(error) => return Err(errors::journal("read the journal", error)),
+    };
     if replayed.source() == JournalSource::Verified && !replayed.has_ended() {
         cli::note(
             "the journal has no end: the run was killed, or somebody has removed the last objects of its journal",
@@ -69,7 +122,11 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
     let rest = if left > 0 { Exit::Wrong } else { Exit::Fine };
     let ends = plan.is_empty() || args.dry_run;
     if ends || global.output == OutputFormat::Table {
-        cli::print(global, plan)?;
+        let planned = Planned {
+            bucket: bucket.identity(),
+            plan: plan.clone(),
+        };
+        cli::print(global, &planned)?;
     }
     if ends {
         return Ok(rest);

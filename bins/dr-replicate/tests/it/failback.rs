@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
 };
 
-use crate::stage::{FROM, Stage, TO, keep_versions};
+use crate::stage::{FROM, PRIMARY, Stage, TO, keep_versions};
 
 /// As Terraform makes a data bucket: with versions, under a key of its region.
 async fn harden(clients: &RegionClients, bucket: &str) {
@@ -117,4 +117,20 @@ async fn failback_under_keys_of_an_edit_a_deletion_and_a_new_object_takes_three_
     assert_eq!(read(&stage.from, "edited").await.unwrap(), b"in DR");
     assert_eq!(read(&stage.from, "new").await.unwrap(), b"in DR");
     assert_eq!(read(&stage.from, "gone").await, None);
+
+    // It can be undone, where it has changed something.
+    let run = outcome["done"]["run"].as_str().unwrap();
+    let output = stage.run(&["undo", run, "--bucket", FROM, "--dry-run"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    let to = format!("s3://{FROM}/");
+    let undo = format!("undo {run} --to {to} --to-region {PRIMARY}`");
+    assert!(text.contains(&undo), "{text}");
+    let undo = ["undo", run, "--to", &to, "--to-region", PRIMARY];
+    let planned = stage.json(0, &[&undo[..], &["--dry-run"]].concat());
+    assert_eq!(planned["bucket"]["url"], to.as_str(), "{planned}");
+    assert_eq!(planned["bucket"]["region"], PRIMARY);
+    for work in ["revive", "restore", "remove"] {
+        assert_eq!(planned[work]["objects"], 1, "{planned}");
+    }
 }

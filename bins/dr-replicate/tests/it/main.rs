@@ -15,6 +15,7 @@ mod inventory;
 mod jobs;
 mod journal;
 mod kills;
+mod misuse;
 mod objects;
 mod owners;
 mod runs;

@@ -238,6 +238,16 @@ async fn sync_to_a_bucket_without_versions_is_refused_with_exit_4() {
         .send()
         .await
         .unwrap();
+    // Nothing is lost by a first sync, and it cannot be undone.
+    let from = format!("s3://{FROM}");
+    let to = ["--from", &from, "--to", "s3://plain-bucket"];
+    let first = [&["sync", "--dry-run"][..], &to].concat();
+    let output = stage.run(&first);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let warning = "not possible: the destination keeps no versions";
+    assert!(text.contains(warning), "{text}");
+    assert_eq!(stage.json(0, &first)["keeps_versions"], false);
     stage
         .to
         .s3
@@ -247,15 +257,7 @@ async fn sync_to_a_bucket_without_versions_is_refused_with_exit_4() {
         .send()
         .await
         .unwrap();
-    let from = format!("s3://{FROM}");
-    let sync = [
-        "sync",
-        "--from",
-        &from,
-        "--to",
-        "s3://plain-bucket",
-        "--yes",
-    ];
+    let sync = [&["sync", "--yes"][..], &to].concat();
     let output = stage.run(&sync);
     assert_eq!(output.status.code(), Some(4), "{output:?}");
     let output = stage.run(&[&sync[..], &["--overwrite-unversioned"]].concat());
