@@ -3,7 +3,7 @@
 
     terraform/testing/fixture.py [--check]
 
-Writes crates/verify/tests/stack/staging.json: outputs, and every managed resource with its values. With --check
+Writes crates/local-aws/src/stack/staging.json: outputs, and every managed resource with its values. With --check
 nothing is written, and the run fails when the file is not what terraform says today. `terraform init` must reach
 providers that answer from the schemas alone, as for check.py; where it cannot, or terraform is missing, the run says
 "skipped: why" and ends with 0.
@@ -19,7 +19,7 @@ import tempfile
 
 import check
 
-FIXTURE = check.TERRAFORM.parent / "crates/verify/tests/stack/staging.json"
+FIXTURE = check.TERRAFORM.parent / "crates/local-aws/src/stack/staging.json"
 
 
 def state(folder):

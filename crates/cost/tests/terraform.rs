@@ -123,7 +123,7 @@ fn stack_of_the_settings_has_as_many_alarms_and_secrets_as_terraform() {
     let settings = settings::Settings::parse(settings, date(2026, 11, 22)).unwrap();
     let of_settings = Inventory::from_settings(&settings);
     let applied: Value =
-        serde_json::from_str(include_str!("../../verify/tests/stack/staging.json")).unwrap();
+        serde_json::from_str(include_str!("../../local-aws/src/stack/staging.json")).unwrap();
     for kind in [
         "aws_cloudwatch_metric_alarm",
         "aws_secretsmanager_secret",

@@ -34,6 +34,8 @@ mod rds;
 mod region;
 mod request;
 mod secret;
+#[cfg(feature = "stack")]
+pub mod stack;
 mod state;
 mod stranger;
 

@@ -16,9 +16,9 @@ pub struct EnvArgs {
     #[command(flatten)]
     pub side: SideArgs,
 
-    /// How it is written
-    #[arg(long, value_enum, default_value_t = Format::Dotenv)]
-    pub format: Format,
+    /// How it is written [default: dotenv; json with --output json]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
 
     /// Write it to this file, which nobody else may read, instead of standard output
     #[arg(long, value_name = "FILE")]

@@ -1,5 +1,5 @@
 use anyhow::anyhow;
-use cli::{Exit, Failure, GlobalArgs, Secrecy};
+use cli::{Exit, Failure, GlobalArgs, OutputFormat, Secrecy};
 use evidence::Outputs;
 use probe::{EnvironmentFile, EnvironmentFormat, Logins, ProbeClients};
 use report::ShellCommand;
@@ -9,7 +9,11 @@ use super::side::Sided;
 use crate::args::env::{EnvArgs, Format};
 
 pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Failure> {
-    if args.reveal && args.format == Format::Ecs {
+    let format = args.format.unwrap_or(match global.output {
+        OutputFormat::Table => Format::Dotenv,
+        OutputFormat::Json => Format::Json,
+    });
+    if args.reveal && format == Format::Ecs {
         let why = anyhow!(
             "failed to write values: ECS shows them to everybody who may read a task definition"
         );
@@ -25,7 +29,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Fai
     } else {
         None
     };
-    let format = match args.format {
+    let format = match format {
         Format::Dotenv => EnvironmentFormat::Dotenv,
         Format::Json => EnvironmentFormat::Json,
         Format::Ecs => EnvironmentFormat::Ecs,

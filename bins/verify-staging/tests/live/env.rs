@@ -39,6 +39,24 @@ async fn values_without_the_certificates_of_rds_are_refused_and_where_they_are_i
 }
 
 #[tokio::test]
+async fn env_as_json_is_the_same_by_either_flag_and_a_form_that_is_named_wins() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let json = stage.run(&["env", "--output", "json"]).await;
+    assert_eq!(json.code, Some(0), "{json:?}");
+    assert_eq!(json.json()["POSTGRES_USER"], USER);
+    let form = stage.run(&["env", "--format", "json"]).await;
+    assert_eq!(form.stdout, json.stdout);
+    let lines = ["env", "--format", "dotenv", "--output", "json"];
+    let lines = stage.run(&lines).await;
+    assert!(
+        lines.stdout.contains(&format!("POSTGRES_USER={USER}\n")),
+        "{lines:?}"
+    );
+}
+
+#[tokio::test]
 async fn the_master_users_password_is_never_written() {
     let Some(mut stage) = Stage::open().await else {
         return;

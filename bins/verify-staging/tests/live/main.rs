@@ -14,6 +14,7 @@ mod env;
 mod errors;
 mod hunt;
 mod maintenance;
+mod practice;
 mod probe;
 mod servers;
 mod side;

@@ -586,3 +586,29 @@ async fn token_is_handed_over_and_told_to_nobody_else() {
     place.ok(&["down"]);
     assert!(!place.0.path().join("detached.json").exists());
 }
+
+#[tokio::test]
+async fn exec_with_a_stack_makes_the_environment_and_a_folder_for_it_once() {
+    let Some(place) = Place::new().await else {
+        return;
+    };
+    let folder = place.0.path().join("practice");
+    let arguments = ["exec", "--no-rds-data", "--stack", folder.to_str().unwrap()];
+    let log = [&arguments[..], &["--", PROGRAM, "log"]].concat();
+    let asked = place.ok(&log);
+    for operation in ["CreateVpc", "CreateDBInstance", "PutDashboard"] {
+        assert!(asked.contains(&format!("\"{operation}\"")), "{operation}");
+    }
+    let read = |name| fs::read_to_string(folder.join(name)).unwrap();
+    let outputs: Value = serde_json::from_str(&read("outputs.json")).unwrap();
+    let vpc = outputs["vpc_id"]["value"].as_str().unwrap();
+    assert!(vpc.starts_with("vpc-"), "{vpc}");
+    assert!(read("infra.toml").contains("project = \"berthcare\""));
+    // Settings that are there are somebody's.
+    let output = place.run(&log);
+    assert_eq!(output.status.code(), Some(125), "{output:?}");
+    assert!(
+        stderr(&output).contains("it has infra.toml already"),
+        "{output:?}"
+    );
+}

@@ -2,7 +2,6 @@
 //! one way at a time.
 #![expect(
     clippy::expect_used,
-    clippy::panic,
     reason = "a check that fails ends its test"
 )]
 
@@ -22,7 +21,6 @@ mod picture;
 mod residency;
 mod roles;
 mod secrets;
-mod state;
 mod table;
 mod tags;
 
@@ -30,10 +28,10 @@ use std::collections::BTreeSet;
 
 use aws_env::{AwsEnv, Options};
 use evidence::Outputs;
+use local_aws::stack::{self, Conventions, StateNames};
 use local_aws::{LocalAws, RdsClock, RdsOptions};
 use report::finding::Status;
 use settings::{Region, Settings};
-use state::{Conventions, State};
 use verify::{Checked, EnvironmentClients, Pattern, Selection, Sources, StackState, Wanted};
 
 const SETTINGS: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
@@ -46,7 +44,7 @@ pub(crate) struct Stack {
     pub(crate) aws: LocalAws,
     pub(crate) env: AwsEnv,
     pub(crate) clients: EnvironmentClients,
-    pub(crate) state: State,
+    built: stack::Stack,
     settings: Settings,
 }
 
@@ -85,12 +83,20 @@ impl Stack {
             .expect("the local AWS starts")?;
         let env = environment(&aws, None).await;
         let clients = EnvironmentClients::new(&env.access(region()), &env.global(region()));
+        let settings = settings(conventions);
+        let of = &settings.state;
+        let names = StateNames {
+            bucket: of.bucket.to_string(),
+            key: of.key.to_string(),
+            lock_table: of.lock_table.as_ref().expect("a table").to_string(),
+        };
+        let built = stack::Stack::empty(&aws, ACCOUNT, conventions, names);
         Some(Self {
+            built: built.expect("RDS"),
             aws,
             env,
             clients,
-            state: State::load(conventions),
-            settings: settings(conventions),
+            settings,
         })
     }
 
@@ -102,20 +108,7 @@ impl Stack {
     /// The same by other conventions.
     pub(crate) async fn built_by(conventions: Conventions) -> Option<Self> {
         let mut stack = Self::empty_by(conventions).await?;
-        keys::build(&mut stack).await;
-        network::build(&mut stack).await;
-        groups::build(&mut stack).await;
-        roles::build(&mut stack).await;
-        logs::build(&mut stack).await;
-        buckets::build(&mut stack).await;
-        database::build(&mut stack).await;
-        cache::build(&mut stack).await;
-        secrets::build(&mut stack).await;
-        cdn::build(&mut stack).await;
-        buckets::policies(&mut stack).await;
-        monitoring::build(&mut stack).await;
-        roles::account(&mut stack).await;
-        backend::build(&mut stack).await;
+        stack.built.build().await;
         Some(stack)
     }
 
@@ -177,12 +170,21 @@ impl Stack {
     }
 }
 
+/// What is asked of the stack that was built is asked of this.
+impl std::ops::Deref for Stack {
+    type Target = stack::Stack;
+
+    fn deref(&self) -> &stack::Stack {
+        &self.built
+    }
+}
+
 fn settings(conventions: Conventions) -> Settings {
     let today = jiff::civil::date(2026, 11, 1);
     let text = match conventions {
         Conventions::Own => SETTINGS.to_owned(),
         Conventions::Other => {
-            let mut text = state::other_names(SETTINGS).replace("Owner = \"platform\"\n", "");
+            let mut text = stack::other_names(SETTINGS).replace("Owner = \"platform\"\n", "");
             for line in OTHER_EXPECT.lines() {
                 let (name, _) = line.split_once(" = ").expect("a field");
                 let set = |old: &str| {

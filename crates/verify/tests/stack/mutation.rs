@@ -9,8 +9,8 @@ use futures::future::BoxFuture;
 use report::finding::Status;
 use verify::Checked;
 
-use crate::state::Conventions;
 use crate::{Known, Stack};
+use local_aws::stack::Conventions;
 
 /// A way of breaking the stack.
 pub(crate) struct Mutation {

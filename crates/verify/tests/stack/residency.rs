@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 
 use crate::Stack;
 use crate::mutation::{ByUnitTest, Mutation, show};
-use crate::network::id;
+use local_aws::stack::network::id;
 
 /// In no allowed country, and without an exception.
 const ABROAD: &str = "us-west-2";

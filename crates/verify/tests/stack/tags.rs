@@ -5,7 +5,7 @@ use futures::FutureExt as _;
 
 use crate::Stack;
 use crate::mutation::{Mutation, show};
-use crate::network::id;
+use local_aws::stack::network::id;
 
 const OWNER: &str = "Owner";
 

@@ -35,6 +35,7 @@ Examples:
   local-aws down
 
   local-aws exec -- terraform apply        run one command with a local AWS of its own
+  local-aws exec --stack practice -- bash  the same, with the staging guide's environment in it
 
 Exit status: 0 fine, 2 wrong usage, 3 could not be done (`exec`: 125). `exec` passes on the status of
 its command, 128 + n when signal n ended it, 126 and 127 when it could not be run or found.
@@ -100,6 +101,9 @@ pub(crate) struct Start {
     /// Let the emulator run the code of this service's functions or jobs (lambda, glue), as processes with your rights.
     #[arg(long, value_name = "SERVICE")]
     pub(crate) allow_execution: Vec<Execution>,
+    /// Put the staging guide's environment there, and what is known of it into this new folder: infra.toml, outputs.json.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) stack: Option<PathBuf>,
     /// No PostgreSQL servers behind the instances of RDS, even if PostgreSQL is installed.
     #[arg(long)]
     pub(crate) no_rds_data: bool,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use directories::ProjectDirs;
+use local_aws::stack::Practice;
 use local_aws::{Base, Control, LocalAws, REMOVED_VARIABLES, Rds, RdsData, RdsOptions, RdsQuotas};
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
@@ -54,7 +55,12 @@ pub(crate) async fn start(arguments: Start) -> anyhow::Result<LocalAws> {
     if let Some(path) = arguments.log {
         builder = builder.log_file(path);
     }
+    let practice = arguments.stack.as_deref().map(Practice::begin);
+    let practice = practice.transpose()?;
     let aws = builder.start().await?;
+    if let Some(practice) = practice {
+        practice.build(&aws).await?;
+    }
     if let Some(why) = aws.rds().and_then(Rds::data_missing)
         && !arguments.no_rds_data
     {

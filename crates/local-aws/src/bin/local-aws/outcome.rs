@@ -7,6 +7,7 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write};
 
+use local_aws::stack::PracticeError;
 use local_aws::{ControlError, StartError};
 use report::escape::{self, EventWriter};
 
@@ -87,6 +88,9 @@ pub(crate) fn report(error: &anyhow::Error, status: u8) -> u8 {
 fn hint(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     if let Some(hinted) = error.downcast_ref::<Hinted>() {
         return Some(hinted.hint);
+    }
+    if let Some(PracticeError::Taken(_)) = error.downcast_ref() {
+        return Some("--stack wants a folder without settings");
     }
     if let Some(ControlError::Unreachable { .. }) = error.downcast_ref() {
         return Some("`local-aws up --detach` starts one; --url or LOCAL_AWS_URL name another");

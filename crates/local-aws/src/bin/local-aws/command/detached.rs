@@ -78,6 +78,11 @@ fn spawn(arguments: Start, log: &File) -> anyhow::Result<Child> {
     if arguments.no_rds_data {
         command.arg("--no-rds-data");
     }
+    if let Some(path) = arguments.stack {
+        command
+            .arg("--stack")
+            .arg(std::path::absolute(&path).context("read the path of --stack")?);
+    }
     if let Some(path) = arguments.log {
         command
             .arg("--log")

@@ -9,11 +9,14 @@ use serde_json::{Map, Value, json};
 
 /// A resource of the state.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Resource {
-    pub(crate) address: String,
+pub struct Resource {
+    /// As terraform prints it.
+    pub address: String,
+    /// Its type.
     #[serde(rename = "type")]
-    pub(crate) kind: String,
-    pub(crate) values: Map<String, Value>,
+    pub kind: String,
+    /// Its attributes.
+    pub values: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -23,7 +26,8 @@ struct File {
 }
 
 /// The state, and which made-up id became which real one.
-pub(crate) struct State {
+#[derive(Debug)]
+pub struct State {
     resources: Vec<Resource>,
     outputs: Value,
     became: BTreeMap<String, String>,
@@ -34,12 +38,15 @@ pub(crate) struct State {
 
 /// By what conventions a stack is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Conventions {
+pub enum Conventions {
     /// Those of this repository.
     Own,
     /// Those of somebody else: other names, one NAT gateway, S3's own keys for the data, no owner in the tags.
     Other,
 }
+
+/// The account that terraform was told of when it made the file.
+const MADE_FOR: &str = "123456789012";
 
 /// What somebody else calls things; the first that fits.
 const OTHER_NAMES: [(&str, &str); 28] = [
@@ -77,9 +84,10 @@ const OTHER_NAMES: [(&str, &str); 28] = [
 ];
 
 impl State {
-    pub(crate) fn load(conventions: Conventions) -> Self {
-        let mut file: Value =
-            serde_json::from_str(include_str!("staging.json")).expect("the state");
+    /// By these conventions, in this account.
+    pub(crate) fn load(conventions: Conventions, account: &str) -> Self {
+        let text = include_str!("staging.json").replace(MADE_FOR, account);
+        let mut file: Value = serde_json::from_str(&text).expect("the state");
         if conventions == Conventions::Other {
             otherwise(&mut file);
         }
@@ -94,7 +102,7 @@ impl State {
     }
 
     /// The resources of a type, by address, with the ids that are known by now.
-    pub(crate) fn of(&self, kind: &str) -> Vec<Resource> {
+    pub fn of(&self, kind: &str) -> Vec<Resource> {
         let found: Vec<Resource> = self
             .resources
             .iter()
@@ -112,7 +120,7 @@ impl State {
     }
 
     /// The only resource of a type whose address has `part` in it.
-    pub(crate) fn one(&self, kind: &str, part: &str) -> Resource {
+    pub fn one(&self, kind: &str, part: &str) -> Resource {
         let mut found = self.of(kind);
         found.retain(|resource| resource.address.contains(part));
         assert_eq!(found.len(), 1, "{kind} {part}");
@@ -132,7 +140,7 @@ impl State {
     }
 
     /// A name, or a text with names, as the stack has it.
-    pub(crate) fn called(&self, text: &str) -> String {
+    pub fn called(&self, text: &str) -> String {
         match self.conventions {
             Conventions::Own => text.to_owned(),
             Conventions::Other => other_names(text),
@@ -140,7 +148,7 @@ impl State {
     }
 
     /// What `terraform show -json` would say of the stack that was built.
-    pub(crate) fn shown(&self) -> Vec<u8> {
+    pub fn shown(&self) -> Vec<u8> {
         let resources = self.resources.iter().map(|resource| {
             let mut values = Value::Object(resource.values.clone());
             self.replace(&mut values);
@@ -159,13 +167,37 @@ impl State {
     }
 
     /// What `terraform output -json` would say of the stack that was built.
-    pub(crate) fn outputs(&self) -> Vec<u8> {
+    pub fn outputs(&self) -> Vec<u8> {
         let mut outputs = self.outputs.clone();
         self.replace(&mut outputs);
         for (name, value) in self.named.lock().expect("outputs").iter() {
             outputs[name]["value"] = value.as_str().into();
         }
         serde_json::to_vec(&outputs).expect("JSON")
+    }
+
+    /// The state's file, as terraform would have written it.
+    pub fn file(&self) -> Vec<u8> {
+        let instance = |resource: &Resource| {
+            let mut attributes = Value::Object(resource.values.clone());
+            self.replace(&mut attributes);
+            let (module, name, index) = resource.place();
+            let mut instance = json!({"schema_version": 0, "attributes": attributes});
+            if let Some(index) = index {
+                instance["index_key"] = index;
+            }
+            let mut of = json!({"mode": "managed", "type": resource.kind, "name": name, "provider": PROVIDER,
+                "instances": [instance]});
+            if let Some(module) = module {
+                of["module"] = module.into();
+            }
+            of
+        };
+        let resources: Vec<Value> = self.resources.iter().map(instance).collect();
+        let outputs: Value = serde_json::from_slice(&self.outputs()).expect("outputs");
+        let state = json!({"version": 4, "terraform_version": "1.12.0", "serial": 1, "lineage": LINEAGE,
+            "outputs": outputs, "resources": resources, "check_results": null});
+        serde_json::to_vec_pretty(&state).expect("JSON")
     }
 
     /// Longer ids first: one may begin another.
@@ -185,7 +217,8 @@ impl State {
     }
 }
 
-pub(crate) fn other_names(text: &str) -> String {
+/// A text with the names that somebody else would give.
+pub fn other_names(text: &str) -> String {
     let mut text = text.to_owned();
     for (own, other) in OTHER_NAMES {
         text = text.replace(own, other);
@@ -241,20 +274,36 @@ fn otherwise(file: &mut Value) {
     rename(&mut file["outputs"]);
 }
 
+/// Of the state's file.
+const PROVIDER: &str = "provider[\"registry.terraform.io/hashicorp/aws\"]";
+const LINEAGE: &str = "5f2c7d0e-3b1a-4c8e-9d6f-a1b2c3d4e5f6";
+
 impl Resource {
+    /// The parts of the address: module, name and key.
+    fn place(&self) -> (Option<&str>, &str, Option<Value>) {
+        let kind = format!("{}.", self.kind);
+        let (module, rest) = self.address.rsplit_once(&kind).expect("an address");
+        let (name, index) = match rest.split_once('[') {
+            Some((name, index)) => (name, serde_json::from_str(index.trim_end_matches(']')).ok()),
+            None => (rest, None),
+        };
+        let module = module.strip_suffix('.');
+        (module, name, index)
+    }
+
     /// An attribute that is a string.
-    pub(crate) fn text(&self, attribute: &str) -> &str {
+    pub fn text(&self, attribute: &str) -> &str {
         self.maybe(attribute)
             .unwrap_or_else(|| panic!("{} has no text {attribute}", self.address))
     }
 
     /// An attribute that is a string, if there is one.
-    pub(crate) fn maybe(&self, attribute: &str) -> Option<&str> {
+    pub fn maybe(&self, attribute: &str) -> Option<&str> {
         self.values.get(attribute).and_then(Value::as_str)
     }
 
     /// An attribute that is a whole number.
-    pub(crate) fn number(&self, attribute: &str) -> i32 {
+    pub fn number(&self, attribute: &str) -> i32 {
         self.values
             .get(attribute)
             .and_then(Value::as_i64)
@@ -263,7 +312,7 @@ impl Resource {
     }
 
     /// An attribute that is true or false; absent is false.
-    pub(crate) fn flag(&self, attribute: &str) -> bool {
+    pub fn flag(&self, attribute: &str) -> bool {
         self.values
             .get(attribute)
             .and_then(Value::as_bool)
@@ -271,7 +320,7 @@ impl Resource {
     }
 
     /// An attribute that is a list of strings; absent is empty.
-    pub(crate) fn texts(&self, attribute: &str) -> Vec<String> {
+    pub fn texts(&self, attribute: &str) -> Vec<String> {
         self.values
             .get(attribute)
             .and_then(Value::as_array)
@@ -282,7 +331,7 @@ impl Resource {
     }
 
     /// The only block of a name, as blocks are lists.
-    pub(crate) fn block(&self, name: &str) -> &Value {
+    pub fn block(&self, name: &str) -> &Value {
         self.values
             .get(name)
             .and_then(|value| value.get(0))
@@ -290,7 +339,7 @@ impl Resource {
     }
 
     /// All tags, those of the provider included.
-    pub(crate) fn tags(&self) -> Vec<(String, String)> {
+    pub fn tags(&self) -> Vec<(String, String)> {
         self.values
             .get("tags_all")
             .and_then(Value::as_object)
