@@ -106,8 +106,8 @@ impl Report for steps::Drilled {
                 losses.collect(),
             )
             .text(format!(
-                "RTO: {:.2} s from the loss of {} until everything was verified in {}; {} in the report, from the declaration \
-                 (objective {}).",
+                "RTO: {:.2} s from the loss of {} until everything was verified in {}; {} in the report, from the first look \
+                 without an answer until it was verified (objective {}).",
                 self.rto.as_secs_f64(),
                 self.primary,
                 self.dr,

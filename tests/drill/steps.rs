@@ -81,7 +81,7 @@ pub(crate) struct Drilled {
     /// From the loss until the failover had verified everything, as measured here.
     #[serde(serialize_with = "seconds")]
     pub(crate) rto: Duration,
-    /// The same as the report of the run has it, from the declaration.
+    /// The same as the report of the run has it, from the first look without an answer until it was verified.
     #[serde(serialize_with = "some_seconds")]
     pub(crate) rto_claimed: Option<Duration>,
     #[serde(serialize_with = "seconds")]
@@ -265,6 +265,7 @@ async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path, quick: bool) -> Re
 
     aws.set_region(primary.as_str(), RegionState::Refuse);
     let (lost, lost_at) = (Instant::now(), rds.now());
+    let lost_here = Timestamp::now();
     let asked_before = aws.log().len();
     let confirmed = writers.end().await?;
     log.steps.push(Step {
@@ -282,6 +283,7 @@ async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path, quick: bool) -> Re
     let run = resume_failover(log, &programs).await?;
     let rto = lost.elapsed();
     let report = &run["steps"]["report"]["outcome"]["result"];
+    let rto_claimed = rto_claimed(report, (lost_here, Timestamp::now()))?;
 
     let mut losses = Vec::new();
     let mut kept = 0;
@@ -392,14 +394,36 @@ async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path, quick: bool) -> Re
         steps: std::mem::take(&mut log.steps),
         losses,
         rto,
-        rto_claimed: report["rto_from_declaration_seconds"]
-            .as_u64()
-            .map(Duration::from_secs),
+        rto_claimed: Some(rto_claimed),
         rto_objective: objective,
         calls_to_lost_region: asked.len(),
         without_rows: without_rows.map(|why| why.to_string()),
         page: page.to_owned(),
     })
+}
+
+/// The report's RTO. It is what was measured here, but for what lies before the first look and behind the verification, and these
+/// lie between the loss and the end of the program.
+fn rto_claimed(report: &Value, (lost, ended): (Timestamp, Timestamp)) -> Result<Duration> {
+    let moment = |name: &str| -> Result<Timestamp> {
+        let told = report["clocks"][name].as_str().unwrap_or_default();
+        told.parse()
+            .with_context(|| format!("the report has the time {name} {told:?}"))
+    };
+    let (detected, verified) = (moment("detected")?, moment("verified")?);
+    ensure!(
+        lost <= detected && detected <= verified && verified <= ended,
+        "lost at {lost}, over at {ended}, and the report says {:#}",
+        report["clocks"]
+    );
+    let claimed = report["rto_from_detection_seconds"].as_u64();
+    let claimed = Duration::from_secs(claimed.context("the report has no RTO")?);
+    let second = Duration::from_secs(1);
+    ensure!(
+        claimed.abs_diff(since(detected, verified)) <= second,
+        "an RTO of {claimed:?} is claimed from {detected} to {verified}"
+    );
+    Ok(claimed)
 }
 
 /// What the run says of rows and objects of the first bucket, beside what is there. The next number is beyond all that were `given`,

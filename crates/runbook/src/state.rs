@@ -8,7 +8,7 @@ use serde_json::Value;
 use settings::Region;
 
 use crate::record::{Digest, Event, Outcome, Record};
-use crate::{Holder, Plan, PlannedStep, StepId};
+use crate::{Holder, Mode, Plan, PlannedStep, StepId};
 
 /// Where a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -200,6 +200,11 @@ impl RunState {
             state.take(record);
         }
         Some(state)
+    }
+
+    /// Whether it is a failover that was given up, so that another one may go on from what it left in the DR region.
+    pub fn can_be_followed(&self) -> bool {
+        self.plan.mode == Mode::RegionLoss && matches!(self.status, RunStatus::Abandoned { .. })
     }
 
     /// What one more record tells.

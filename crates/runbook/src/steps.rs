@@ -180,11 +180,16 @@ fn unknown(step: &StepId) -> StepError {
 fn inputs<T: DeserializeOwned>(step: &PlannedStep) -> Result<T, StepError> {
     // Something that cannot be done has its reason in the place of the inputs.
     if let Ok(impossible) = Impossible::deserialize(&step.inputs) {
-        let error = StepError::refused(impossible.problem);
-        return Err(match impossible.hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        });
+        let error = match impossible.is_unknown {
+            true => StepError::unchecked(impossible.problem),
+            false => StepError::refused(impossible.problem),
+        };
+        let mend = impossible.hint.as_deref().unwrap_or("mend it");
+        return Err(error.hint(format!(
+            "{mend}; what was decided when the run was planned stays so: `dr-runbook runs abandon`, and begin another one, or leave \
+             the step out with --skip {} --reason TEXT",
+            step.id
+        )));
     }
     T::deserialize(&step.inputs).map_err(|error| {
         StepError::refused(format!(

@@ -5,7 +5,7 @@ use cli::{Exit, Failure, GlobalArgs};
 use jiff::tz::TimeZone;
 use runbook::{
     Declaration, Declared, Digest, Evidence, FailoverRequest, LeaseError, LeaseState, Loss,
-    LossWindow, Marker, plan_failover, read_run,
+    LossWindow, Marker, RunState, plan_failover, read_run,
 };
 use settings::{Region, Settings};
 use tokio::sync::watch;
@@ -27,7 +27,13 @@ pub(crate) async fn run(
     let machine = Machine::new();
     let context = Context::open(global).await?;
     let places = Places::of(&context, &args.carry.records)?;
-    not_failed_over(&context, &places).await?;
+    let given_up = not_failed_over(&context, &places, true).await?;
+    if let Some(given_up) = &given_up {
+        cli::note(&format!(
+            "run {} was given up: this one goes on from what it left in {}, and counts from when that one saw the loss",
+            given_up.plan.run, given_up.plan.dr
+        ));
+    }
     let despite_residency = despite_residency(&context, args)?;
     let declared = declared(&context, args, &machine).await?;
     let declared = declared.as_exercise(args.drill);
@@ -37,7 +43,7 @@ pub(crate) async fn run(
         account: context.account.clone(),
         declared,
         despite_residency,
-        fault: args.fault,
+        fault: args.fault.or(given_up.and_then(|run| run.plan.fault)),
         at: args.at,
         versions: versions(),
     };
@@ -80,18 +86,26 @@ pub(super) fn versions() -> BTreeMap<String, String> {
     BTreeMap::from([(name.to_owned(), version.to_owned())])
 }
 
-/// Refuses what would begin a second failover on top of the first. A run that is not over is told by its lease.
-pub(super) async fn not_failed_over(context: &Context, places: &Places) -> Result<(), Failure> {
+/// Refuses what would begin a second failover on top of the first. A run that is not over is told by its lease. One that was given up
+/// may be followed by another, where `follows` says so; it is returned.
+pub(super) async fn not_failed_over(
+    context: &Context,
+    places: &Places,
+    follows: bool,
+) -> Result<Option<RunState>, Failure> {
     context.protected(Exit::Refused)?;
     let marker = marker(&places.records).await?;
     current(context, marker.as_ref())?;
     let Some(marker) = marker.filter(|marker| marker.failed_over) else {
-        return Ok(());
+        return Ok(None);
     };
     let run = read_run(&places.records, &marker.run).await;
     let (run, lease) = run.map_err(super::not_opened)?;
     if let Some(lease) = lease.filter(|lease| lease.state == LeaseState::Held) {
         return Err(super::not_opened(LeaseError::Held(Box::new(lease)).into()));
+    }
+    if follows && run.can_be_followed() {
+        return Ok(Some(run));
     }
     let error = anyhow!(
         "the environment is failed over to {} already, by run {}",

@@ -30,7 +30,7 @@ pub(super) async fn run(
     let machine = Machine::new();
     let context = Context::open(global).await?;
     let places = Places::of(&context, &args.carry.records)?;
-    not_failed_over(&context, &places).await?;
+    not_failed_over(&context, &places, false).await?;
     let despite_residency = despite_residency(&context, args)?;
     let both = both(&context);
     let window = window(args.window);

@@ -239,3 +239,40 @@ async fn loss_that_cannot_be_decided_is_for_a_person_whose_word_is_on_record() {
         (&"Kim".into(), &"AWS says so on the phone".into())
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failover_that_was_given_up_is_followed_by_another_and_a_finished_one_by_none() {
+    let stage = stage!();
+    let only = [&FAILOVER[..], &["--only", "declare"]].concat();
+    stage.run(&only, 3).await;
+    let first = stage.last_run().await;
+    let abandon = [
+        "runs", "abandon", &first, "--by", "Kim", "--reason", "x", "--yes",
+    ];
+    stage.run(&abandon, 0).await;
+    let planned = ["failover", "--mode", "planned", "--window", "0s", "--yes"];
+    let (_, told) = stage.run(&planned, 4).await;
+    assert!(
+        told.contains("is failed over to ca-west-1 already"),
+        "{told}"
+    );
+    let (_, told) = stage.run(&FAILOVER, 0).await;
+    assert!(
+        told.contains(&format!("run {first} was given up: this one goes on")),
+        "{told}"
+    );
+    let second = stage.last_run().await;
+    let seen = async |run: &str| {
+        let (json, _) = stage
+            .run(&["runs", "show", run, "--output", "json"], 0)
+            .await;
+        let run: Value = serde_json::from_str(&json).unwrap();
+        run["plan"]["fault"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(seen(&first).await, seen(&second).await);
+    let (_, told) = stage.run(&FAILOVER, 4).await;
+    assert!(
+        told.contains("is failed over to ca-west-1 already"),
+        "{told}"
+    );
+}

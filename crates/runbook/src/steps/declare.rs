@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use settings::{Region, Regions};
 
 use super::RegionLoss;
+use crate::run::read_run;
 use crate::store::overwrite;
 use crate::{Check, Host, RunId, StepContext, StepError, Store};
 
@@ -76,25 +77,47 @@ pub(super) async fn check<S: Store, H: Host>(
     context: &StepContext<'_>,
 ) -> Result<Check, StepError> {
     let run = context.state().plan.run;
-    match Marker::read(&of.store).await? {
+    let mut instead = String::new();
+    let marker = Marker::read(&of.store).await?;
+    if let Some(marker) = &marker
+        && marker.failed_over
+        && marker.run != run
+        && is_given_up(of, marker).await?
+    {
+        instead = format!(", in the place of run {}, which was given up", marker.run);
+    }
+    match marker {
         Some(marker) if marker.failed_over && marker.run == run => Ok(Check::Done(json!(marker))),
-        Some(marker) if marker.failed_over => Err(StepError::refused(format!(
-            "the environment is failed over to {} already, by run {}",
-            marker.dr, marker.run
-        ))
-        .hint("what is lost now is that region; a failover leads from the primary region")),
+        Some(marker) if marker.failed_over && instead.is_empty() => {
+            Err(StepError::refused(format!(
+                "the environment is failed over to {} already, by run {}",
+                marker.dr, marker.run
+            ))
+            .hint("what is lost now is that region; a failover leads from the primary region"))
+        }
         Some(marker) if marker.contradicts(of.settings.regions).is_some() => {
             Err(outdated(&marker, of.settings.regions))
         }
         _ => Ok(Check::Todo {
             what: format!(
-                "mark {} as failed over to {}",
+                "mark {} as failed over to {}{instead}",
                 context.state().plan.environment,
                 of.dr.region().region()
             ),
             needs_approval: false,
         }),
     }
+}
+
+/// Whether the failover that wrote the mark was given up: what it did not come to another one does.
+async fn is_given_up<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    marker: &Marker,
+) -> Result<bool, StepError> {
+    let (run, _) = read_run(&of.store, &marker.run)
+        .await
+        .map_err(StepError::unchecked)?;
+    Ok(run.can_be_followed())
 }
 
 /// Settings of before a commit.

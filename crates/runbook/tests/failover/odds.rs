@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use local_aws::{KillAt, Moment};
+use local_aws::{Fault, FaultKind, KillAt, Moment};
 use runbook::{Outcome, Policy, RunReport, RunStatus, StepErrorKind, StepId, StepStatus};
 
 use crate::stage::stage;
@@ -44,6 +44,35 @@ async fn failover_without_a_recovery_point_refuses_the_restore_and_takes_the_ste
     }
     assert_eq!(RunReport::of(&state).meets_objectives, None, "{state:#?}");
     assert!(stage.accepted("RestoreDBInstanceToPointInTime").is_empty());
+}
+
+#[tokio::test]
+async fn restore_that_could_not_be_planned_is_made_by_the_failover_that_follows_one_given_up() {
+    let stage = stage!();
+    let environment = stage.environment(1).await;
+    let denied = Fault::new(FaultKind::Denied).operation("DescribeDBInstances");
+    stage.aws.add_fault(denied.times(1));
+    let process = environment.process(1);
+    let state = environment.carry(&stage, &process).await.unwrap();
+    let restore = &state.steps[&StepId::new("restore/app")];
+    let Some(Outcome::Failed { kind, hint, .. }) = &restore.outcome else {
+        panic!("{state:#?}");
+    };
+    assert_eq!(*kind, StepErrorKind::Unchecked);
+    assert!(
+        hint.as_ref().unwrap().contains("begin another one"),
+        "{hint:?}"
+    );
+    // It is finished by nobody: what was planned stays so.
+    environment.died(&process);
+    let second = environment.process(2);
+    let state = environment.carry(&stage, &second).await.unwrap();
+    assert_ne!(state.status, RunStatus::Finished);
+    environment.give_up(&stage, &second).await;
+    let state = environment.carry(&stage, &environment.process(4)).await;
+    let state = state.unwrap();
+    assert_eq!(state.status, RunStatus::Finished, "{state:#?}");
+    stage.check_end(&environment, "given up").await;
 }
 
 #[tokio::test]

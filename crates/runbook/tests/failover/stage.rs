@@ -488,7 +488,11 @@ impl Environment {
         };
         let open = match resumed {
             Some(Ok(open)) => open,
-            Some(Err(error)) if !error.contains("has no run") => return Err(error),
+            Some(Err(error))
+                if !error.contains("has no run") && !error.contains("it was abandoned") =>
+            {
+                return Err(error);
+            }
             _ => {
                 let plan = Box::pin(self.plan(stage, process)).await;
                 let begin = OpenRun::begin(store.clone(), None, process.clone(), times, plan);
@@ -496,6 +500,17 @@ impl Environment {
             }
         };
         self.carry_over(stage, process, open).await
+    }
+
+    /// Gives up the run that is not over, whose `process` has left it.
+    pub(crate) async fn give_up(&self, stage: &Stage, process: &Process) {
+        self.died(process);
+        let store = self.store(stage);
+        let run = read_lease(&store).await.unwrap().unwrap().run;
+        let times = LeaseTimes::default();
+        let open = OpenRun::resume(store, None, self.process(3), times, &run).await;
+        open.unwrap().abandon("Kim", "begun anew").await.unwrap();
+        self.died(&self.process(3));
     }
 
     /// Beside the settings, and with no credentials.
