@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{RegionLoss, inputs};
 use crate::failover::Buckets;
+use crate::run::{list_runs, read_run};
 use crate::{Check, Host, PlannedStep, StepContext, StepError, Store};
 
 async fn plan<S: Store, H: Host>(
@@ -33,17 +34,19 @@ pub(super) async fn check<S: Store, H: Host>(
     if count == 0 {
         return Ok(Check::NotApplicable("no bucket is replicated".to_owned()));
     }
-    Ok(match plan.holds() {
-        true => Check::Done(json!(plan)),
-        false => Check::Todo {
-            what: format!(
-                "deny replication in the {} of {count} {}",
-                if count == 1 { "policy" } else { "policies" },
-                if count == 1 { "bucket" } else { "buckets" },
-            ),
-            needs_approval: false,
+    Ok(
+        match plan.holds() && followed(of, &plan).await?.is_empty() {
+            true => Check::Done(json!(plan)),
+            false => Check::Todo {
+                what: format!(
+                    "deny replication in the {} of {count} {}",
+                    if count == 1 { "policy" } else { "policies" },
+                    if count == 1 { "bucket" } else { "buckets" },
+                ),
+                needs_approval: false,
+            },
         },
-    })
+    )
 }
 
 pub(super) async fn apply<S: Store, H: Host>(
@@ -52,8 +55,46 @@ pub(super) async fn apply<S: Store, H: Host>(
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
     let plan = plan(of, step, context).await?;
-    apply_fence(&of.dr, &plan).await;
+    let plan = apply_fence(&of.dr, &plan).await;
+    // Its own first: between two fences nothing is let in.
+    if plan.holds() {
+        for earlier in followed(of, &plan).await? {
+            apply_fence(&of.dr, &earlier).await;
+        }
+    }
     Ok(())
+}
+
+/// The fences of failovers that were given up and that this one follows, to be taken away: whoever goes back knows of the last
+/// one's alone.
+async fn followed<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    plan: &FencePlan,
+) -> Result<Vec<FencePlan>, StepError> {
+    let mut fences = Vec::new();
+    if plan.buckets.iter().all(|fence| fence.others.is_empty()) {
+        return Ok(fences);
+    }
+    let buckets: Buckets = plan
+        .buckets
+        .iter()
+        .map(|fence| fence.bucket.clone())
+        .collect();
+    let runs = list_runs(&of.store).await.map_err(StepError::unchecked)?;
+    for run in runs {
+        let (state, _) = read_run(&of.store, &run)
+            .await
+            .map_err(StepError::unchecked)?;
+        if !state.can_be_followed() {
+            continue;
+        }
+        let run: RunId = run.as_str().parse().map_err(StepError::refused)?;
+        let fence = plan_fence(&of.dr, &buckets, &run, FenceWanted::Unfenced).await;
+        if !fence.holds() {
+            fences.push(fence);
+        }
+    }
+    Ok(fences)
 }
 
 pub(super) async fn verify<S: Store, H: Host>(
@@ -68,6 +109,9 @@ pub(super) async fn verify<S: Store, H: Host>(
              the primary region as soon as it is back",
         )
     })?;
+    if let Some(left) = followed(of, &plan).await?.first() {
+        let_in(left)?;
+    }
     Ok(json!(plan))
 }
 

@@ -74,9 +74,9 @@ async fn failover_with_requests_refused_or_lost_ends_or_can_be_resumed() {
     let mut number = 0;
     let (mut hit, mut resumed) = (0, 0);
     for kind in [
-        FaultKind::SlowDown,
         FaultKind::Denied,
         FaultKind::ResponseLost,
+        FaultKind::SlowDown,
     ] {
         for nth in (1..).step_by(usize::try_from(every()).unwrap()) {
             number += 1;
@@ -102,6 +102,7 @@ async fn failover_with_requests_refused_or_lost_ends_or_can_be_resumed() {
             }
             hit += 1;
         }
+        println!("{hit} until {kind:?}, {resumed} of them had to be resumed");
     }
     assert!(hit > 5, "{hit}");
     println!("{hit} requests refused, throttled or lost; {resumed} runs had to be resumed");
