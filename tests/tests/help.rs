@@ -35,7 +35,7 @@ fn words(line: &str) -> Vec<String> {
             words.push(part.to_owned());
             continue;
         }
-        let end = ["  ", " > "]
+        let end = ["  ", " >", " | "]
             .iter()
             .filter_map(|mark| part.trim_end().find(mark))
             .min();
@@ -72,6 +72,53 @@ fn examples_of_every_help_are_taken_as_they_stand() -> Result<()> {
                 taken.with_context(|| format!("help of {command}: {}", example.trim()))?;
             }
         }
+    }
+    Ok(())
+}
+
+/// The commands of a workflow that are of these programs.
+fn commands<'t>(workflow: &'t str, name: &str) -> Vec<&'t str> {
+    let lines = workflow.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.starts_with('#'));
+    let lines = lines.map(|line| line.strip_prefix("run: ").unwrap_or(line));
+    let parts = lines.flat_map(|line| line.split("&&").flat_map(|part| part.split(';')));
+    let parts = parts.map(str::trim);
+    parts
+        .filter(|part| {
+            let rest = part.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with(' '))
+        })
+        .collect()
+}
+
+#[test]
+fn commands_of_every_workflow_are_taken_as_they_stand() -> Result<()> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/workflows");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let workflow = std::fs::read_to_string(&path)?;
+        let before = found.len();
+        for program in programs() {
+            for command in commands(&workflow, program.get_name()) {
+                let taken = program.clone().try_get_matches_from(words(command));
+                taken.with_context(|| format!("{}: {command}", path.display()))?;
+                found.push(command.to_owned());
+            }
+        }
+        // Each is there for a command.
+        anyhow::ensure!(found.len() > before, "{}: none", path.display());
+        // What is named is installed by its folder, or run: nothing is overlooked by its place in a line.
+        let named = workflow.matches("dr-runbook ").count();
+        let run = found[before..].iter();
+        let run = run
+            .filter(|command| command.starts_with("dr-runbook "))
+            .count();
+        anyhow::ensure!(
+            named == run,
+            "{}: {named} named, {run} found",
+            path.display()
+        );
     }
     Ok(())
 }

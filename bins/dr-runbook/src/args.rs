@@ -117,7 +117,7 @@ pub(crate) struct LookArgs {
 
 const DRILL_EXAMPLES: &str = "\
 Examples:
-  dr-runbook drill --isolated --dry-run   what would be restored, from what, and what an hour costs
+  dr-runbook drill --isolated --dry-run   what would be restored and copied, and what that costs
   dr-runbook drill --isolated --yes       from CI, once a quarter
   dr-runbook drill clean                  takes away what has expired, of drills that died";
 
@@ -194,6 +194,8 @@ const WATCH_EXAMPLES: &str = "\
 Examples:
   dr-runbook watch                         once, from cron or CI
   dr-runbook watch --every 5m --metrics    until Ctrl-C, with metrics for alarms in the DR region
+  dr-runbook watch --every 5m --metrics --alarms arn:aws:sns:us-east-1:111122223333:on-call
+                                           with the alarms as well
   dr-runbook watch --alone                 without one call to the primary region
   dr-runbook status                        what was achieved
 
@@ -217,6 +219,11 @@ pub(crate) struct WatchArgs {
     /// Publish metrics in the DR region: what would be lost, whether the last preflight fails, whether a drill is overdue
     #[arg(long)]
     pub(crate) metrics: bool,
+
+    /// Keep alarms of these metrics in the DR region, which tell this topic there: age and lag beyond their objectives, a preflight
+    /// that fails, a drill that is overdue, and that nothing was published for as long as a look speaks
+    #[arg(long, value_name = "ARN", requires = "metrics")]
+    pub(crate) alarms: Option<TopicArn>,
 
     /// Call the DR region alone; what the primary one tells is not known
     #[arg(long)]

@@ -1,10 +1,15 @@
-//! What an hour of something that is known costs.
+//! What something costs that is known, by the hour or by its requests.
 
+use rust_decimal::Decimal;
 use settings::Region;
 
 use crate::estimate::instance_item;
 use crate::money::Usd;
 use crate::prices::{PriceBook, PriceKey, Scope, Service};
+use crate::quantity::{HOURS_PER_MONTH, Unit};
+
+/// Storage is billed in GB of 2^30 bytes (<https://aws.amazon.com/s3/pricing/>).
+const GIB: Decimal = Decimal::from_parts(1_073_741_824, 0, 0, false, 0);
 
 /// An hour of a database instance, on demand and without its storage; `None` where the book has no price of it.
 pub fn database_hour(
@@ -23,6 +28,28 @@ pub fn database_hour(
     Some(Usd::new(first.usd.dollars() / price.per()))
 }
 
+/// An hour of so many bytes in S3's STANDARD class, at the price of the first of them; `None` where the book has none.
+pub fn storage_hour(book: &PriceBook, region: Region, bytes: u64) -> Option<Usd> {
+    let month = first(book, region, "storage standard", Unit::GbMonth)?;
+    Some(month.times(Decimal::from(bytes) / GIB / HOURS_PER_MONTH))
+}
+
+/// So many requests that write objects of S3's STANDARD class; `None` where the book has no price of them.
+pub fn write_requests(book: &PriceBook, region: Region, requests: u64) -> Option<Usd> {
+    let one = first(book, region, "requests tier 1 standard", Unit::Request)?;
+    Some(one.times(Decimal::from(requests)))
+}
+
+fn first(book: &PriceBook, region: Region, item: &str, unit: Unit) -> Option<Usd> {
+    let price = book.price(&PriceKey {
+        scope: Scope::Region(region),
+        service: Service::S3,
+        item: item.to_owned(),
+    })?;
+    let tier = price.tiers().first().filter(|_| price.unit() == unit)?;
+    Some(Usd::new(tier.usd.dollars() / price.per()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +65,20 @@ mod tests {
         assert!(one > Usd::ZERO && two > one, "{one} {two}");
         assert_eq!(hour("us-east-1", "postgres", "db.none.large", false), None);
         assert_eq!(hour("us-east-1", "", "db.t4g.medium", false), None);
+    }
+
+    #[test]
+    fn storage_and_requests_grow_with_their_number() {
+        let book = PriceBook::builtin().unwrap();
+        let region = "us-east-1".parse().unwrap();
+        let month = |bytes| {
+            let hour = storage_hour(&book, region, bytes).unwrap();
+            hour.times(HOURS_PER_MONTH).dollars().round_dp(6)
+        };
+        // <https://aws.amazon.com/s3/pricing/>: 0.023 USD a GB-month, 0.005 USD for a thousand requests.
+        assert_eq!(month(100 << 30), Decimal::new(23, 1));
+        let requests = write_requests(&book, region, 2000).unwrap();
+        assert_eq!(requests.dollars(), Decimal::new(1, 2));
+        assert_eq!(storage_hour(&book, region, 0), Some(Usd::ZERO));
     }
 }

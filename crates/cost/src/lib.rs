@@ -39,7 +39,7 @@ pub use estimate::{
     AgainstGuide, Basis, Estimate, GuideRow, Heading, Line, Missing, OLD_DAYS, Options, Problem,
     ResourceCost, Standing, Unpriced,
 };
-pub use hourly::database_hour;
+pub use hourly::{database_hour, storage_hour, write_requests};
 pub use increase::Increase;
 pub use inventory::{Attributes, Inventory, InventoryError, Resource, Source};
 pub use invoice::{Amount, Currency, Invoice, InvoiceError, Rate, Tax, TaxLine};

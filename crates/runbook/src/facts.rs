@@ -59,8 +59,8 @@ pub struct HourlyCost {
     pub not_counted: Vec<String>,
 }
 
-/// The pages of a run are written after each of its records.
-static PRICES: LazyLock<Option<PriceBook>> = LazyLock::new(|| PriceBook::builtin().ok());
+/// The prices of this release. The pages of a run are written after each of its records.
+pub(crate) static PRICES: LazyLock<Option<PriceBook>> = LazyLock::new(|| PriceBook::builtin().ok());
 
 impl HourlyCost {
     /// What the restored databases of a plan cost.
@@ -82,8 +82,14 @@ impl HourlyCost {
                 Err(why) => cost.not_counted.push(format!("{}: {why}", step.id)),
             }
         }
-        cost.not_counted
-            .push("storage, requests, transfer, and what Terraform brings up".to_owned());
+        cost.not_counted.push(
+            match plan.drill {
+                None => "storage, requests, transfer, and what Terraform brings up",
+                // Its copies of objects are counted beside this, and it has no Terraform.
+                Some(_) => "storage of databases, keys, and the requests of parts",
+            }
+            .to_owned(),
+        );
         cost
     }
 }

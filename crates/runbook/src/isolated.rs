@@ -4,6 +4,8 @@
 //! makes is called `drill-ID-N`, and carries the drill's ID, the environment and the time from which anybody may take it away.
 //! Nothing else is ever taken away: a name alone proves nothing.
 
+mod cost;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -37,6 +39,8 @@ use crate::lease::causes;
 use crate::record::Digest;
 use crate::steps::planned::WAITER;
 use crate::{Declared, FailoverRequest, Host, ObjectRuns, Plan};
+
+pub use self::cost::DrillCost;
 
 /// The tag with the ID of the drill.
 pub const DRILL: &str = "dr-drill";
@@ -349,17 +353,18 @@ impl Isolated {
     }
 }
 
-/// The states, without locks, records of runs and journals: a lock of somebody is none of the drill.
+/// Whether a key is of a state, and not of a lock, a record of a run or a journal: a lock of somebody is none of the drill.
+fn is_state(key: &str) -> bool {
+    !key.starts_with(JOURNAL) && !key.starts_with(RUNS) && !key.ends_with(".tflock")
+}
+
 async fn copy_states(
     clients: &RegionClients,
     source: &BucketName,
     copy: &BucketName,
 ) -> Result<(), IsolatedError> {
     let keys = list_keys(clients, source.as_str(), "").await?;
-    let is_state = |key: &&String| {
-        !key.starts_with(JOURNAL) && !key.starts_with(RUNS) && !key.ends_with(".tflock")
-    };
-    for key in keys.iter().filter(is_state) {
+    for key in keys.iter().filter(|key| is_state(key)) {
         let call = clients.call("S3", "GetObject", format!("{source}/{key}"));
         let get = clients.s3.get_object().bucket(source.as_str()).key(key);
         let got = get

@@ -5,6 +5,7 @@
 //! hundred kilobytes per bucket, database and state.
 
 mod achieved;
+mod alarms;
 mod file;
 mod look;
 mod metrics;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use self::achieved::{
     Achieved, Day, LedgerSummary, SeriesDays, WindowAchieved, Worst, read_ledger, read_ledger_file,
 };
+pub use self::alarms::{AlarmRequest, AlarmsError, keep_alarms};
 pub use self::file::{LedgerError, append_to_file, bring_to_store};
 pub use self::look::{LookRequest, Measured, measure};
 pub use self::metrics::{Overdue, publish};

@@ -55,15 +55,15 @@ pub use failback::{
 pub use failover::{FailoverRequest, plan_failover};
 pub use host::{Holder, Host};
 pub use isolated::{
-    DRILL, DrillId, DrillIdError, DrillThing, Isolated, IsolatedError, Leftover, Leftovers,
-    find_drills,
+    DRILL, DrillCost, DrillId, DrillIdError, DrillThing, Isolated, IsolatedError, Leftover,
+    Leftovers, find_drills,
 };
 pub use journal::{Journal, JournalError, JournalSeal, read_records};
 pub use lease::{Lease, LeaseError, LeaseState, LeaseTimes, SeenLease};
 pub use ledger::{
-    Achieved, Day, LedgerError, LedgerSummary, LookRequest, Measure, Measured, Overdue, Sample,
-    Series, SeriesDays, WindowAchieved, Worst, append_to_file, bring_to_store, measure, publish,
-    read_ledger, read_ledger_file,
+    Achieved, AlarmRequest, AlarmsError, Day, LedgerError, LedgerSummary, LookRequest, Measure,
+    Measured, Overdue, Sample, Series, SeriesDays, WindowAchieved, Worst, append_to_file,
+    bring_to_store, keep_alarms, measure, publish, read_ledger, read_ledger_file,
 };
 pub use loss::{Declaration, Declared, Evidence, Loss, LossWindow, Round, Unhealthy, Verdict};
 pub use officers::{

@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs};
 use report::ShellCommand;
 use runbook::{
-    DrillId, HourlyCost, Isolated, IsolatedError, Leftover, Leftovers, Plan, StepId, find_drills,
+    DrillCost, DrillId, Isolated, IsolatedError, Leftover, Leftovers, Plan, StepId, find_drills,
     not_possible,
 };
 use tokio::sync::watch;
@@ -62,13 +62,14 @@ async fn hold(
     let machine = Machine::new();
     let plan = drill.plan(context.account.clone(), &context.dr, &machine);
     let plan = Box::pin(plan).await;
+    let cost = DrillCost::of(&drill, &plan, &context.dr).await;
     if args.dry_run {
         cli::print(global, &plan)?;
-        tell_cost(&plan, None);
+        cli::note(&cost.before());
         return Ok(Exit::Fine);
     }
     super::show(global, &plan)?;
-    tell_cost(&plan, None);
+    cli::note(&cost.before());
     let impossible = not_possible(&plan, &[PIN.to_owned()]);
     if !impossible.is_empty() {
         let error = anyhow!("{}", impossible.join("; "));
@@ -102,7 +103,7 @@ async fn hold(
         clean_command(drill.id)
     ));
     let held = Box::pin(held.run(&plan, stop)).await;
-    tell_cost(&plan, Some(begun.elapsed()));
+    cli::note(&cost.after(begun.elapsed()));
     let again = match &held {
         Ok(Exit::Fine) => "",
         // What it has made is half of a failover: no later drill begins with that.
@@ -158,23 +159,6 @@ impl Held<'_> {
         let args = (&args, None);
         Box::pin(carry(&self.global, &self.own, open, &folder, args, stop)).await
     }
-}
-
-/// What it costs, before or after it was held.
-fn tell_cost(plan: &Plan, took: Option<Duration>) {
-    let cost = HourlyCost::of(plan);
-    let hour = match &cost.usd_at_least {
-        Some(usd) => format!("at least {usd} an hour"),
-        None => "an amount that is not known".to_owned(),
-    };
-    let when = match took {
-        Some(took) => format!("it took {} and costs", report::duration(took)),
-        None => "while it lasts it costs".to_owned(),
-    };
-    cli::note(&format!(
-        "{when} {hour}; not counted: {}",
-        cost.not_counted.join("; ")
-    ));
 }
 
 /// Takes away what is wanted of what drills have made, and says what of it is there still.

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use aws_env::Both;
 use cli::{Exit, Failure, GlobalArgs};
 use report::finding::Status;
 use runbook::{
-    LookRequest, Measured, Overdue, Practised, append_to_file, bring_to_store, last_preflight,
-    measure, publish, read_drills,
+    AlarmRequest, AlarmsError, LookRequest, Measured, Overdue, Practised, append_to_file,
+    bring_to_store, keep_alarms, last_preflight, measure, publish, read_drills,
 };
+use settings::TopicArn;
 use tokio::sync::watch;
 
 use super::records::{Context, Places, Records, marker};
@@ -26,6 +28,17 @@ pub(crate) async fn run(
     let context = Context::open(global).await?;
     // Nothing has a copy whose age could be told, and the region that is left is not asked.
     context.protected(Exit::Wrong)?;
+    let region = context.dr.region().region();
+    if let Some(topic) = args
+        .alarms
+        .as_ref()
+        .filter(|topic| topic.region() != region)
+    {
+        let error = anyhow!("{topic} is not in {region}, where the metrics are");
+        return Err(
+            Failure::new(Exit::Usage, error).hint("an alarm tells a topic of its own region")
+        );
+    }
     let places = Places::of(&context, &args.records)?;
     let file = match &args.ledger {
         Some(file) => file.clone(),
@@ -100,12 +113,34 @@ async fn look(
         let overdue = overdue(context, records, &measured).await;
         let published = publish(&context.dr, &measured, overdue).await;
         published.map_err(|error| Failure::aws("publish metrics", error))?;
+        if let Some(topic) = &args.alarms {
+            keep(context, &measured, topic).await?;
+        }
     }
     Ok(match (measured.is_beyond(), measured.is_known()) {
         (true, _) => Exit::Wrong,
         (false, true) => Exit::Fine,
         (false, false) => Exit::Unchecked,
     })
+}
+
+/// Keeps the alarms of what is measured.
+async fn keep(context: &Context, measured: &Measured, topic: &TopicArn) -> Result<(), Failure> {
+    let request = AlarmRequest {
+        holds: Duration::from_secs(measured.sample.holds.into()),
+        topic,
+        tags: &context.settings.tags,
+    };
+    let written = keep_alarms(&context.dr, measured, request).await;
+    let written = written.map_err(|error| match error {
+        AlarmsError::Aws(error) => Failure::aws("keep alarms", *error),
+        taken @ AlarmsError::Taken(_) => Failure::new(Exit::Refused, taken)
+            .hint("give that one another name, or delete it: what it is of is somebody else's"),
+    })?;
+    for name in written {
+        cli::note(&format!("wrote the alarm {name}"));
+    }
+    Ok(())
 }
 
 /// What the records say that somebody has to see to.

@@ -199,3 +199,103 @@ async fn watch_tells_what_waits_of_a_bucket_and_that_a_database_without_copies_i
         "{found:#}"
     );
 }
+
+const TOPIC: &str = "arn:aws:sns:ca-west-1:000000000000:on-call";
+const OTHER: &str = "arn:aws:sns:ca-west-1:000000000000:platform";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watch_keeps_alarms_of_what_has_an_objective_and_leaves_whom_they_tell_besides() {
+    let stage = stage!();
+    stage.aws.set_region("ca-central-1", RegionState::Up);
+    stage.write_states().await;
+    let file = stage.folder.path().join("infra.toml");
+    std::fs::write(&file, format!("{}{MORE}", super::SETTINGS)).unwrap();
+    let elsewhere = TOPIC.replace("ca-west-1", "us-east-1");
+    let refused = ["watch", "--metrics", "--alarms", &elsewhere];
+    let (_, told) = stage.run(&refused, 2).await;
+    assert!(told.contains("is not in ca-west-1"), "{told}");
+    stage.run(&["watch", "--alarms", TOPIC], 2).await;
+    let watch = ["watch", "--metrics", "--alarms", TOPIC, "--holds", "5m"];
+    let (_, told) = stage.run(&watch, 3).await;
+    let env = AwsEnv::load(Options {
+        endpoint_url: Some(stage.aws.endpoint().to_owned()),
+        credentials: Some(Credentials::new("test", "test", None, None, "tests")),
+        ..Options::default()
+    });
+    let dr = env.await.unwrap().region("ca-west-1".parse().unwrap());
+    let alarms = async || {
+        let found = dr.cloudwatch.describe_alarms().send().await.unwrap();
+        found.metric_alarms.unwrap_or_default()
+    };
+    let found = alarms().await;
+    let mut names: Vec<&str> = found
+        .iter()
+        .filter_map(|alarm| alarm.alarm_name())
+        .collect();
+    names.sort_unstable();
+    let prefix = "berthcare-staging-dr";
+    let wanted = [
+        "DrillOverdue",
+        "OldestUnreplicatedObjectAge-bc-photos",
+        "PreflightFailing",
+        "RecoveryPointAge-app",
+    ];
+    assert_eq!(names, wanted.map(|name| format!("{prefix}-{name}")));
+    for name in names {
+        assert!(told.contains(&format!("wrote the alarm {name}")), "{told}");
+    }
+    for alarm in &found {
+        assert_eq!(
+            (alarm.treat_missing_data(), alarm.period()),
+            (Some("breaching"), Some(300))
+        );
+        assert_eq!(alarm.alarm_actions(), [TOPIC]);
+    }
+    stage.aws.clear_log();
+    stage.run(&watch, 3).await;
+    let written = stage.aws.log().into_iter();
+    let written = written.filter(|entry| entry.operation == "PutMetricAlarm");
+    assert_eq!(written.count(), 0);
+    // Somebody has another threshold, and is told as well: the threshold is the objective's, and they are told still.
+    let age = format!("{prefix}-RecoveryPointAge-app");
+    let of = found.iter().find(|alarm| alarm.alarm_name() == Some(&age));
+    let put = dr.cloudwatch.put_metric_alarm().alarm_name(&age);
+    let put = put
+        .namespace("DrRunbook")
+        .metric_name("RecoveryPointAge")
+        .set_dimensions(Some(of.unwrap().dimensions().to_vec()))
+        .statistic(aws_sdk_cloudwatch::types::Statistic::Maximum)
+        .comparison_operator(aws_sdk_cloudwatch::types::ComparisonOperator::GreaterThanThreshold)
+        .threshold(9e9)
+        .period(300)
+        .evaluation_periods(1)
+        .alarm_actions(OTHER);
+    put.send().await.unwrap();
+    let (_, told) = stage.run(&watch, 3).await;
+    assert_eq!(told.matches("wrote the alarm").count(), 1, "{told}");
+    let found = alarms().await;
+    let mended = found.iter().find(|alarm| alarm.alarm_name() == Some(&age));
+    let mended = mended.unwrap();
+    assert_eq!(mended.threshold(), of.unwrap().threshold());
+    assert_eq!(mended.alarm_actions(), [TOPIC, OTHER]);
+    // One of its name that is of something else is somebody's, and stays as it is.
+    let drill = format!("{prefix}-DrillOverdue");
+    let put = dr.cloudwatch.put_metric_alarm().alarm_name(&drill);
+    let put = put
+        .namespace("Theirs")
+        .metric_name("Drills")
+        .statistic(aws_sdk_cloudwatch::types::Statistic::Sum)
+        .comparison_operator(aws_sdk_cloudwatch::types::ComparisonOperator::GreaterThanThreshold)
+        .threshold(1.0)
+        .period(60)
+        .evaluation_periods(1);
+    put.send().await.unwrap();
+    let (_, told) = stage.run(&watch, 4).await;
+    let taken = format!("the alarm {drill} is of another metric");
+    assert!(told.contains(&taken), "{told}");
+    let found = alarms().await;
+    let theirs = found
+        .iter()
+        .find(|alarm| alarm.alarm_name() == Some(&drill));
+    assert_eq!(theirs.unwrap().namespace(), Some("Theirs"));
+}

@@ -6,7 +6,9 @@ use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit};
 
 use super::{Measure, Measured};
 
-const NAMESPACE: &str = "DrRunbook";
+pub(super) const NAMESPACE: &str = "DrRunbook";
+pub(super) const PREFLIGHT_FAILING: &str = "PreflightFailing";
+pub(super) const DRILL_OVERDUE: &str = "DrillOverdue";
 /// As many as one call takes: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html>.
 const MOST: usize = 1000;
 
@@ -34,30 +36,40 @@ pub async fn publish(dr: &DrOnly, measured: &Measured, overdue: Overdue) -> Resu
     Ok(())
 }
 
+/// The dimensions of a metric: the environment, and what it is of.
+pub(super) fn dimensions(environment: &str, of: Option<(&str, &str)>) -> Vec<Dimension> {
+    let all = [Some(("Environment", environment)), of]
+        .into_iter()
+        .flatten();
+    let dimension = |(name, value)| Dimension::builder().name(name).value(value).build();
+    all.map(dimension).collect()
+}
+
+/// What the metric of a measure is called, and the dimension that says of what it is.
+pub(super) fn named(measure: Measure) -> (&'static str, &'static str) {
+    match measure {
+        Measure::OldestUnreplicated => ("OldestUnreplicatedObjectAge", "Bucket"),
+        Measure::Backlog => ("ReplicationBacklog", "Bucket"),
+        Measure::RecoveryPointAge => ("RecoveryPointAge", "Database"),
+        Measure::LatestRestorableAge => ("LatestRestorableAge", "Database"),
+        Measure::SerialsBehind => ("StateSerialsBehind", "State"),
+    }
+}
+
 fn data(measured: &Measured, overdue: Overdue) -> Vec<MetricDatum> {
     let at = DateTime::from_secs(measured.sample.at.as_second());
-    let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
     let datum = |name: &str, of: Option<(&str, &str)>, value: f64, unit: StandardUnit| {
         let datum = MetricDatum::builder().metric_name(name).timestamp(at);
         let datum = datum.value(value).unit(unit);
-        let datum = datum.dimensions(dimension("Environment", &measured.environment));
-        match of {
-            Some((name, value)) => datum.dimensions(dimension(name, value)).build(),
-            None => datum.build(),
-        }
+        let dimensions = dimensions(&measured.environment, of);
+        datum.set_dimensions(Some(dimensions)).build()
     };
     let mut data: Vec<MetricDatum> = Vec::new();
     for (series, value) in measured.sample.pairs() {
         let Some(value) = value else {
             continue;
         };
-        let (name, kind) = match series.measure {
-            Measure::OldestUnreplicated => ("OldestUnreplicatedObjectAge", "Bucket"),
-            Measure::Backlog => ("ReplicationBacklog", "Bucket"),
-            Measure::RecoveryPointAge => ("RecoveryPointAge", "Database"),
-            Measure::LatestRestorableAge => ("LatestRestorableAge", "Database"),
-            Measure::SerialsBehind => ("StateSerialsBehind", "State"),
-        };
+        let (name, kind) = named(series.measure);
         let unit = match series.measure.is_age() {
             true => StandardUnit::Seconds,
             false => StandardUnit::Count,
@@ -65,8 +77,8 @@ fn data(measured: &Measured, overdue: Overdue) -> Vec<MetricDatum> {
         data.push(datum(name, Some((kind, &series.of)), value as f64, unit));
     }
     for (name, found) in [
-        ("PreflightFailing", overdue.preflight),
-        ("DrillOverdue", overdue.drill),
+        (PREFLIGHT_FAILING, overdue.preflight),
+        (DRILL_OVERDUE, overdue.drill),
     ] {
         if let Some(found) = found {
             data.push(datum(
