@@ -393,7 +393,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
 
 async fn open(stack: &Stack, bucket: &str) {
     let delete = stack.clients.home.s3.delete_public_access_block();
-    delete.bucket(bucket).send().await.expect("deleted");
+    let delete = delete.bucket(stack.state.called(bucket));
+    delete.send().await.expect("deleted");
 }
 
 pub(crate) const ELSEWHERE: &[ByUnitTest] = &[

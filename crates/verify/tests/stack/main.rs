@@ -1,9 +1,6 @@
 //! The guide's stack on a local AWS, made by API calls from what terraform planned; right, and then broken in
 //! one way at a time.
-#![expect(
-    clippy::expect_used,
-    reason = "a check that fails ends its test"
-)]
+#![expect(clippy::expect_used, reason = "a check that fails ends its test")]
 
 mod backend;
 mod buckets;

@@ -282,12 +282,11 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             "the task role may not write photos",
             &["iam-permissions"],
             |stack| {
-                allow(
-                stack,
-                TASK,
-                json!({"Effect": "Deny", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::berthcare-photos-*"})
-            )
-            .await;
+                let photos = stack.state.called("berthcare-photos-staging");
+                let photos = format!("arn:aws:s3:::{photos}/*");
+                let denied =
+                    json!({"Effect": "Deny", "Action": "s3:PutObject", "Resource": photos});
+                allow(stack, TASK, denied).await;
             }
         ),
         mutation!(
