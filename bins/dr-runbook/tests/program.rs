@@ -489,6 +489,34 @@ fn unattended(words: &[&str]) -> Vec<&'static str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn runbook_of_the_failover_can_be_followed_command_by_command() {
+    let stage = stage!();
+    stage.aws.set_region("ca-central-1", RegionState::Up);
+    stage.write_states().await;
+    stage.aws.set_region("ca-central-1", RegionState::Refuse);
+    let runbook = include_str!("../../../docs/runbooks/failover.md");
+    let mut ended = Vec::new();
+    for command in commands(runbook) {
+        let mut words: Vec<&str> = command.iter().map(String::as_str).collect();
+        words.extend(unattended(&words));
+        let (told, _) = stage.run(&words, 0).await;
+        ended.push((command.join(" "), told));
+    }
+    let [(_, planned), (_, done), (_, shown)] = ended.as_slice() else {
+        panic!("{ended:#?}");
+    };
+    // What the runbook says that is to be seen.
+    assert!(
+        planned.contains("ca-central-1") && planned.contains("declare"),
+        "{planned}"
+    );
+    for told in [done, shown] {
+        assert!(told.contains("finished"), "{told}");
+    }
+    assert!(shown.contains("RTO"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn runbook_of_the_switchover_can_be_followed_command_by_command() {
     let stage = stage!();
     stage.aws.set_region("ca-central-1", RegionState::Up);
