@@ -1,5 +1,6 @@
 //! What the drill and the end-to-end tests share: terraform and the programs, on a local AWS.
 
+pub mod policies;
 mod programs;
 mod stage;
 mod terraform;

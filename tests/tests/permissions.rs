@@ -1,14 +1,12 @@
 //! The policies of docs/iam: each holds what its commands call and nothing else, and where one of its actions is missing,
 //! the programs name that action.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use end_to_end::{EXAMPLE, Finished, Stage, Terraform};
+use end_to_end::{EXAMPLE, Finished, Stage, Terraform, policies};
 use local_aws::{Fault, FaultKind, LogEntry, RegionState};
-use serde_json::{Value, json};
 use settings::Settings;
 
 #[path = "../drill/world.rs"]
@@ -164,92 +162,6 @@ const NOT_MISSED: &[(&str, &str)] = &[
 /// Where a region is slow to answer, these ask whether it does: a refusal is an answer, and the permission is not needed.
 const WHETHER_IT_ANSWERS: [&str; 2] = ["dynamodb:ListTables", "s3:ListAllMyBuckets"];
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/iam")
-}
-
-/// The operation by its name, where the log has the path of a REST service.
-fn operation(entry: &LogEntry) -> &str {
-    match (entry.service.as_str(), entry.operation.split_once(' ')) {
-        ("s3-control", Some(("GET", path))) if path.ends_with("/publicAccessBlock") => {
-            "GetPublicAccessBlock"
-        }
-        ("s3-control", Some(("GET", path))) if path.ends_with("/jobs") => "ListJobs",
-        ("s3-control", Some(("POST", path))) if path.ends_with("/jobs") => "CreateJob",
-        ("s3-control", Some(("GET", _))) => "DescribeJob",
-        _ => &entry.operation,
-    }
-}
-
-/// The role of the settings: handing out any other would be handing out its rights.
-const ROLE: &str = "arn:aws:iam::*:role/S3TerraformStateReplicationRole";
-
-/// What a request is about, as a policy names it; `None` where the service, or the action, has no resources of its own.
-fn resources(entry: &LogEntry, action: &str) -> Option<Vec<String>> {
-    if action == "iam:PassRole" {
-        return Some(vec![ROLE.to_owned()]);
-    }
-    let resource = entry.resource.as_deref()?;
-    match action.split(':').next()? {
-        "s3" if entry.service == "s3" => {
-            let bucket = resource.split('/').next()?;
-            Some(vec![
-                format!("arn:aws:s3:::{bucket}"),
-                format!("arn:aws:s3:::{bucket}/*"),
-            ])
-        }
-        "dynamodb" => {
-            let region = entry.region.as_deref()?;
-            let table = resource.rsplit('/').next()?;
-            Some(vec![format!("arn:aws:dynamodb:{region}:*:table/{table}")])
-        }
-        "iam" if action.contains("Role") => {
-            let role = resource.rsplit('/').next()?;
-            Some(vec![format!("arn:aws:iam::*:role/{role}")])
-        }
-        _ => None,
-    }
-}
-
-/// The policy for what was called.
-fn policy(log: &[LogEntry], implied: &[&str]) -> Value {
-    // By service: the actions, and the resources, which are all where one action has none of its own.
-    let mut scoped: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
-    let mut anywhere = BTreeSet::new();
-    // What a lost region was asked never reached AWS.
-    for entry in log.iter().filter(|entry| entry.status.is_some()) {
-        let actions = aws_env::iam_actions(&entry.service, operation(entry));
-        for action in actions {
-            if WHETHER_IT_ANSWERS.contains(&&*action) {
-                continue;
-            }
-            match resources(entry, &action) {
-                Some(named) => {
-                    let prefix = action.split(':').next().unwrap_or_default().to_owned();
-                    let statement = scoped.entry(prefix).or_default();
-                    statement.0.insert(action);
-                    statement.1.extend(named);
-                }
-                None => drop(anywhere.insert(action)),
-            }
-        }
-    }
-    let mut statements: Vec<Value> = scoped
-        .into_values()
-        .map(|(actions, resources)| {
-            json!({"Effect": "Allow", "Action": actions, "Resource": resources})
-        })
-        .collect();
-    if !anywhere.is_empty() {
-        statements.push(json!({"Effect": "Allow", "Action": anywhere, "Resource": "*"}));
-    }
-    statements.push(
-        json!({"Sid": "OnBehalf", "Effect": "Allow", "Action": implied, "Resource": "*",
-        "Condition": {"Bool": {"aws:ViaAWSService": "true"}}}),
-    );
-    json!({"Version": "2012-10-17", "Statement": statements})
-}
-
 /// A stage on which the commands of the policy can run, and nothing in the log yet.
 async fn staged(before: Before) -> Result<Option<Stage>> {
     let drill = env!("CARGO_BIN_EXE_drill");
@@ -335,55 +247,12 @@ fn run(stage: &Stage, policy: &Policy) -> Result<Vec<Finished>> {
     Ok(all)
 }
 
-/// The actions of a policy but for those that no request shows.
-fn called(policy: &Value) -> Result<BTreeSet<String>> {
-    let statements = policy["Statement"].as_array().context("no statements")?;
-    let actions = statements
-        .iter()
-        .filter(|statement| statement["Sid"] != "OnBehalf")
-        .flat_map(|statement| statement["Action"].as_array().into_iter().flatten())
-        .map(|action| {
-            action
-                .as_str()
-                .map(str::to_owned)
-                .context("an action that is no text")
-        });
-    actions.collect()
-}
-
-/// What a policy allows: each action with each of its resources.
-fn permitted(policy: &Value) -> Result<BTreeSet<(String, String)>> {
-    let each = |value: &Value| -> Vec<String> {
-        let one = value.as_str().map(str::to_owned);
-        let all = value.as_array().into_iter().flatten();
-        one.into_iter()
-            .chain(all.filter_map(|one| Some(one.as_str()?.to_owned())))
-            .collect()
-    };
-    let statements = policy["Statement"].as_array().context("no statements")?;
-    let mut permitted = BTreeSet::new();
-    for statement in statements {
-        for action in each(&statement["Action"]) {
-            let resources = each(&statement["Resource"]);
-            permitted.extend(resources.into_iter().map(|of| (action.clone(), of)));
-        }
-    }
-    Ok(permitted)
-}
-
 /// Runs the commands without one action, and says whether the programs named it.
 async fn named(policy: &Policy, log: &[LogEntry], action: &str) -> Result<bool> {
     let Some(stage) = staged(policy.before).await? else {
         return Ok(true);
     };
-    let mut refused = BTreeSet::new();
-    for entry in log {
-        let actions = aws_env::iam_actions(&entry.service, operation(entry));
-        if actions.iter().any(|needed| needed == action) {
-            refused.insert((entry.service.clone(), entry.operation.clone()));
-        }
-    }
-    for (service, operation) in refused {
+    for (service, operation) in policies::refused_without(log, action) {
         let fault = Fault::new(FaultKind::Denied).service(service);
         stage.aws.add_fault(fault.operation(operation));
     }
@@ -409,35 +278,14 @@ async fn holds(name: &str) -> Result<()> {
     }
     let log = stage.aws.log();
     drop(stage);
-    let made = self::policy(&log, policy.implied);
-    let path = folder().join(format!("{name}.json"));
-    if std::env::var_os("WRITE_DOCS").is_some() {
-        std::fs::write(&path, serde_json::to_string_pretty(&made)? + "\n")?;
-    }
-    let written: Value = serde_json::from_str(&std::fs::read_to_string(&path)?)?;
-    let every = std::env::var_os("EVERY_ACTION").is_some();
-    let (allowed, needed) = (permitted(&written)?, permitted(&made)?);
-    let mut lacks = needed.difference(&allowed).peekable();
-    assert!(
-        lacks.peek().is_none(),
-        "{} lacks {:?}; WRITE_DOCS=1 writes it anew",
-        path.display(),
-        lacks.collect::<Vec<_>>()
-    );
-    // How long a service takes decides whether a few of them are called at all.
-    let unused: Vec<_> = allowed.difference(&needed).collect();
-    assert!(!every || unused.is_empty(), "not called: {unused:?}");
-    // A stage for each of them is a matter of minutes.
-    let step = if std::env::var_os("EVERY_ACTION").is_some() {
-        1
-    } else {
-        9
-    };
+    let made = policies::policy(&log, policy.implied, &WHETHER_IT_ANSWERS);
+    let written = policies::hold(name, &made)?;
     let mut silent = Vec::new();
-    for action in called(&written)?.iter().skip(step / 2).step_by(step) {
-        let is_missed = !NOT_MISSED.contains(&(name, action));
-        if is_missed && !named(policy, &log, action).await? {
-            silent.push(action.clone());
+    // A stage for each of them is a matter of minutes.
+    for action in policies::taken_away(&written)? {
+        let is_missed = !NOT_MISSED.contains(&(name, &action));
+        if is_missed && !named(policy, &log, &action).await? {
+            silent.push(action);
         }
     }
     assert!(silent.is_empty(), "refused and not named: {silent:?}");
@@ -457,7 +305,7 @@ macro_rules! policies {
         let tried = BTreeSet::from([$($name),*]);
         let all: BTreeSet<&str> = POLICIES.iter().map(|policy| policy.name).collect();
         assert_eq!(tried, all);
-        let listed = std::fs::read_to_string(folder().join("README.md"))?;
+        let listed = std::fs::read_to_string(policies::folder().join("README.md"))?;
         for name in all {
             assert!(listed.contains(&format!("[`{name}`]({name}.json)")), "{name}");
         }

@@ -5,7 +5,7 @@ use report::finding::{self, Finding, Observation, Status, Unobserved};
 use report::{Document, Report, ShellCommand};
 use serde::Serialize;
 use settings::Settings;
-use state_backend::{Backend, BackendFile, SideName};
+use state_backend::{Backend, BackendFile, Found, SideName};
 use terraform::{Error, RootModule, Terraform};
 use verify::EnvironmentClients;
 use verify::doctor::region_enabled;
@@ -150,36 +150,52 @@ async fn account(settings: &Settings, env: &AwsEnv) -> Vec<Finding> {
     for region in [regions.primary, regions.dr] {
         findings.push(region_enabled(&clients, region.as_str()).await);
     }
-    findings.push(state_backend(settings, &both).await);
+    findings.extend(state_backend(settings, &both).await);
     findings
 }
 
-/// Whether the buckets, tables and locks of the state are as the settings want them.
-async fn state_backend(settings: &Settings, both: &aws_env::Both) -> Finding {
-    let seen = match Backend::connect(settings, both).await {
-        Err(error) => Err(Unobserved::because(error.to_string())),
-        Ok(backend) => {
-            let plan = backend.plan().await;
-            let (pending, refused) = (plan.pending().count(), plan.refused().count());
-            match plan.unknown().next() {
-                _ if pending + refused > 0 => Ok((
-                    false,
-                    format!("{pending} settings to make, {refused} refused"),
-                )),
-                Some(item) => Err(Unobserved::because(format!(
-                    "{} is not known",
-                    item.facet.resource.name
-                ))),
-                None => Ok((true, "ready".to_owned())),
-            }
+/// Whether the buckets, tables and locks of the state are as the settings want them; what could not be read, each for itself.
+async fn state_backend(settings: &Settings, both: &aws_env::Both) -> Vec<Finding> {
+    let bucket = settings.state.bucket.as_str();
+    let finding = |resource: &str, seen| {
+        Finding::new("state backend", resource, "as the settings want it", seen).fix(format!(
+            "`{}` shows what is to be made, `{}` makes it",
+            ShellCommand::new("init-backend plan"),
+            ShellCommand::new("init-backend apply")
+        ))
+    };
+    let backend = match Backend::connect(settings, both).await {
+        Ok(backend) => backend,
+        Err(error) => {
+            let unseen = Unobserved::because(error.to_string());
+            return vec![finding(bucket, Err(unseen))];
         }
     };
-    let bucket = settings.state.bucket.as_str();
-    Finding::new("state backend", bucket, "as the settings want it", seen).fix(format!(
-        "`{}` shows what is to be made, `{}` makes it",
-        ShellCommand::new("init-backend plan"),
-        ShellCommand::new("init-backend apply")
-    ))
+    let plan = backend.plan().await;
+    let (pending, refused) = (plan.pending().count(), plan.refused().count());
+    // One call shows several settings of a resource.
+    let mut unread: Vec<(String, String)> = Vec::new();
+    for change in plan.unknown() {
+        if let Found::Unknown(problem) = &change.found {
+            let one = (change.facet.resource.name.clone(), problem.to_string());
+            if !unread.contains(&one) {
+                unread.push(one);
+            }
+        }
+    }
+    let seen = match pending + refused {
+        0 if unread.is_empty() => Some((true, "ready".to_owned())),
+        0 => None,
+        _ => Some((
+            false,
+            format!("{pending} settings to make, {refused} refused"),
+        )),
+    };
+    let whole = seen.map(|seen| finding(bucket, Ok(seen)));
+    let unread = unread
+        .into_iter()
+        .map(|(resource, why)| finding(&resource, Err(Unobserved::because(why))));
+    whole.into_iter().chain(unread).collect()
 }
 
 impl Report for Checked {

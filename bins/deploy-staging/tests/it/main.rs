@@ -12,5 +12,12 @@ mod getting_started;
 mod guide;
 mod init;
 mod next;
+mod permissions;
 mod plan;
+#[path = "../../../../tests/src/policies.rs"]
+#[expect(
+    unreachable_pub,
+    reason = "it is a module of another package's library"
+)]
+mod policies;
 mod stage;

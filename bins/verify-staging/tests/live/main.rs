@@ -14,6 +14,13 @@ mod env;
 mod errors;
 mod hunt;
 mod maintenance;
+mod permissions;
+#[path = "../../../../tests/src/policies.rs"]
+#[expect(
+    unreachable_pub,
+    reason = "it is a module of another package's library"
+)]
+mod policies;
 mod practice;
 mod probe;
 mod servers;
