@@ -57,6 +57,11 @@ fn resources(entry: &LogEntry, action: &str) -> Option<Vec<String>> {
     match action.split(':').next()? {
         "s3" if entry.service == "s3" => {
             let bucket = resource.split('/').next()?;
+            // Those of a drill have its random ID in their names.
+            let bucket = match bucket.starts_with("drill-") {
+                true => "drill-*",
+                false => bucket,
+            };
             Some(vec![
                 format!("arn:aws:s3:::{bucket}"),
                 format!("arn:aws:s3:::{bucket}/*"),
@@ -75,6 +80,9 @@ fn resources(entry: &LogEntry, action: &str) -> Option<Vec<String>> {
             let table = resource.rsplit('/').next()?;
             Some(vec![format!("arn:aws:dynamodb:{region}:*:table/{table}")])
         }
+        "rds" if action == "rds:DeleteDBInstance" && resource.contains("drill-") => {
+            Some(vec!["arn:aws:rds:*:*:db:drill-*".to_owned()])
+        }
         "iam" if action.contains("Role") => {
             let role = resource.rsplit('/').next()?;
             Some(vec![format!("arn:aws:iam::*:role/{role}")])
@@ -86,8 +94,10 @@ fn resources(entry: &LogEntry, action: &str) -> Option<Vec<String>> {
 /// The policy for what was called, but for the actions in `besides`; with what AWS does in the caller's name, which no
 /// request shows.
 pub fn policy(log: &[LogEntry], implied: &[&str], besides: &[&str]) -> Value {
-    // By service: the actions, and the resources, which are all where one action has none of its own.
-    let mut scoped: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+    // By service: the actions, and the resources, which are all where one action has none of its own. What a drill makes
+    // stands apart: of the environment it changes nothing.
+    let mut scoped: BTreeMap<(String, bool), (BTreeSet<String>, BTreeSet<String>)> =
+        BTreeMap::new();
     let mut anywhere = BTreeSet::new();
     // What a lost region was asked never reached AWS.
     for entry in log.iter().filter(|entry| entry.status.is_some()) {
@@ -99,7 +109,8 @@ pub fn policy(log: &[LogEntry], implied: &[&str], besides: &[&str]) -> Value {
             match resources(entry, &action) {
                 Some(named) => {
                     let prefix = action.split(':').next().unwrap_or_default().to_owned();
-                    let statement = scoped.entry(prefix).or_default();
+                    let is_of_drill = named.iter().any(|name| name.contains(":drill-"));
+                    let statement = scoped.entry((prefix, is_of_drill)).or_default();
                     statement.0.insert(action);
                     statement.1.extend(named);
                 }

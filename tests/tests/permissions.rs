@@ -151,13 +151,42 @@ const POLICIES: &[Policy] = &[
         before: Before::Outage,
         implied: DATABASES,
     },
+    Policy {
+        name: "dr-runbook-watch",
+        commands: &[(
+            "dr-runbook",
+            &[
+                "watch",
+                "--metrics",
+                "--alarms",
+                "arn:aws:sns:us-east-1:000000000000:on-call",
+            ],
+            &[0, 1, 3],
+        )],
+        before: Before::Ready,
+        implied: OBJECTS,
+    },
+    Policy {
+        name: "dr-runbook-drill",
+        commands: &[
+            ("dr-runbook", &["drill", "--isolated", "--yes"], &[0]),
+            ("dr-runbook", &["drill", "clean", "--yes"], &[0]),
+        ],
+        before: Before::Ready,
+        implied: DATABASES,
+    },
 ];
 
 /// Actions without which the commands of a policy do as much as with them, and why.
 const NOT_MISSED: &[(&str, &str)] = &[
     // Of a bucket that is not there S3 says so to everybody.
     ("init-backend-apply", "s3:ListBucket"),
+    // Locks and digests say nothing of how many serials a state is behind.
+    ("dr-runbook-watch", "dynamodb:Scan"),
 ];
+
+/// A drill finds what it has left among all buckets.
+const LISTS_BUCKETS: (&str, &str) = ("dr-runbook-drill", "s3:ListAllMyBuckets");
 
 /// Where a region is slow to answer, these ask whether it does: a refusal is an answer, and the permission is not needed.
 const WHETHER_IT_ANSWERS: [&str; 2] = ["dynamodb:ListTables", "s3:ListAllMyBuckets"];
@@ -278,7 +307,11 @@ async fn holds(name: &str) -> Result<()> {
     }
     let log = stage.aws.log();
     drop(stage);
-    let made = policies::policy(&log, policy.implied, &WHETHER_IT_ANSWERS);
+    let besides: Vec<&str> = WHETHER_IT_ANSWERS
+        .into_iter()
+        .filter(|action| (name, *action) != LISTS_BUCKETS)
+        .collect();
+    let made = policies::policy(&log, policy.implied, &besides);
     let written = policies::hold(name, &made)?;
     let mut silent = Vec::new();
     // A stage for each of them is a matter of minutes.
@@ -321,4 +354,6 @@ policies! {
     restoring_databases_needs_its_policy: "dr-replicate-databases",
     looking_ahead_needs_its_policy: "dr-runbook-preflight",
     failing_over_needs_its_policy: "dr-runbook-failover",
+    watching_needs_its_policy: "dr-runbook-watch",
+    practising_needs_its_policy: "dr-runbook-drill",
 }

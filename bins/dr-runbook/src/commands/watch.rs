@@ -129,7 +129,6 @@ async fn keep(context: &Context, measured: &Measured, topic: &TopicArn) -> Resul
     let request = AlarmRequest {
         holds: Duration::from_secs(measured.sample.holds.into()),
         topic,
-        tags: &context.settings.tags,
     };
     let written = keep_alarms(&context.dr, measured, request).await;
     let written = written.map_err(|error| match error {

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use aws_env::{DrOnly, Error, RegionClients};
-use aws_sdk_cloudwatch::types::{ComparisonOperator, MetricAlarm, Statistic, Tag};
-use settings::{Tags, TopicArn};
+use aws_sdk_cloudwatch::types::{ComparisonOperator, MetricAlarm, Statistic};
+use settings::TopicArn;
 
 use super::Measured;
 use super::metrics::{DRILL_OVERDUE, NAMESPACE, PREFLIGHT_FAILING, dimensions, named};
@@ -25,8 +25,6 @@ pub struct AlarmRequest<'a> {
     pub holds: Duration,
     /// Who is told, in the DR region.
     pub topic: &'a TopicArn,
-    /// What new alarms are tagged with.
-    pub tags: &'a Tags,
 }
 
 /// Why alarms were not made.
@@ -146,8 +144,6 @@ async fn put(
         actions.sort();
         actions.dedup();
     }
-    let tags = request.tags.iter().filter(|_| there.is_none());
-    let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build());
     let call = clients.call("CloudWatch", "PutMetricAlarm", alarm.name.clone());
     let put = clients
         .cloudwatch
@@ -171,8 +167,7 @@ async fn put(
         .set_ok_actions(there.and_then(|there| there.ok_actions.clone()))
         .set_insufficient_data_actions(
             there.and_then(|there| there.insufficient_data_actions.clone()),
-        )
-        .set_tags(Some(tags.collect()).filter(|tags: &Vec<Tag>| !tags.is_empty()));
+        );
     put.send().await.map_err(|error| call.failed(error))?;
     Ok(true)
 }
