@@ -32,12 +32,12 @@ mod snapshot;
 pub use as_of::AsOf;
 pub use backups::{
     BackupStatus, BackupsReport, DisablePlan, EnablePlan, EnableStep, Health, disable, enable,
-    plan_disable, plan_enable, status,
+    plan_disable, plan_enable, refuse_enable, status,
 };
 pub use clients::{Backup, Engine, Instance, InstanceOptions, RdsClients};
 pub use copy::{
     Copied, CopiedOne, CopyOptions, CopyOutcome, CopyPlan, CopyState, CopyStep, LeftOut, copy,
-    plan_copies,
+    plan_copies, refuse_copies,
 };
 pub use key::{KeyProblem, check_key};
 pub use limits::{

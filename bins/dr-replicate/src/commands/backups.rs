@@ -4,7 +4,7 @@ use aws_env::WaiterConfig;
 use cli::{Exit, Failure, GlobalArgs};
 use dr::database::{
     AsOf, BackupsReport, DisablePlan, EnablePlan, EnableStep, Health, disable, enable,
-    plan_disable, plan_enable, status,
+    plan_disable, plan_enable, refuse_enable, status,
 };
 use report::{Document, Report};
 use serde::Serialize;
@@ -87,6 +87,13 @@ async fn start(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Fa
                 Err(by_name(&primary, database.id.as_str(), refusal).await)
             }
             planned => planned,
+        };
+        let planned = match planned {
+            Ok(plan) => {
+                let refused = refuse_enable(&dr, &plan).await.map_err(failed)?;
+                refused.map_or(Ok(plan), Err)
+            }
+            Err(refusal) => Err(refusal),
         };
         match planned {
             Ok(plan) => plans.push(plan),

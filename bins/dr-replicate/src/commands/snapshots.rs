@@ -1,7 +1,7 @@
 use cli::{Exit, Failure, GlobalArgs, Progress};
 use dr::database::{
     Copied, CopyOptions, CopyPlan, PrunePlan, Pruned, RdsClients, SnapshotList, copy, plan_copies,
-    plan_prune, prune,
+    plan_prune, prune, refuse_copies,
 };
 use report::{Document, Report};
 use serde::Serialize;
@@ -166,6 +166,15 @@ async fn plan_all<'a>(
             // Of a cluster there are no snapshots of instances.
             Err(refusal) if sources.is_empty() => Err(by_name(primary, id, refusal).await),
             planned_one => planned_one,
+        };
+        let planned_one = match planned_one {
+            Ok(plan) => {
+                let key = database.kms.as_ref().map(ToString::to_string);
+                let refused = refuse_copies(dr, &plan, key.as_deref()).await;
+                let refused = refused.map_err(|error| Failure::aws("look at the key", error))?;
+                refused.map_or(Ok(plan), Err)
+            }
+            Err(refusal) => Err(refusal),
         };
         match planned_one {
             Ok(plan) => {

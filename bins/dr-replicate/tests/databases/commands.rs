@@ -339,9 +339,42 @@ async fn restore_dry_run_refuses_what_rds_would() {
         "{stderr}"
     );
     assert!(
-        stderr.contains("hint: change it in [databases.restore]"),
+        stderr.contains("hint: name another in [databases.restore]"),
         "{stderr}"
     );
+}
+
+// aws-behaviour: 28
+#[tokio::test]
+async fn dry_runs_refuse_a_key_that_the_run_would_refuse() {
+    let Some(stage) = Stage::open(RdsData::Off, true).await else {
+        return;
+    };
+    stage.take("seed").await;
+    let commands = [&["snapshots", "copy"][..], &["backups", "enable"]];
+    let keys = stage.kms.list_keys().send().await.unwrap();
+    for key in keys.keys() {
+        let key = key.key_id().unwrap();
+        stage.kms.disable_key().key_id(key).send().await.unwrap();
+    }
+    for command in commands {
+        let plan = [command, &["--dry-run"]].concat();
+        let stderr = stage.stderr(4, &plan).await;
+        assert!(stderr.contains("its state is Disabled"), "{stderr}");
+        let run = [command, &["--yes"]].concat();
+        let refused = stage.stderr(4, &run).await;
+        assert_eq!(refused, stderr);
+    }
+    stage.drop_settings("kms = \"arn:aws:kms:us-east-1:000", "\nretention_days = 7");
+    for command in commands {
+        let plan = [command, &["--dry-run"]].concat();
+        let stderr = stage.stderr(2, &plan).await;
+        assert!(stderr.contains("settings name no key"), "{stderr}");
+    }
+    assert!(!stage.aws.log().iter().any(|entry| {
+        entry.operation == "CopyDBSnapshot"
+            || entry.operation == "StartDBInstanceAutomatedBackupsReplication"
+    }));
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ pub(crate) struct Stage {
     pub(crate) rds: Rds,
     pub(crate) from: aws_sdk_rds::Client,
     pub(crate) to: aws_sdk_rds::Client,
+    /// Of the DR region.
+    pub(crate) kms: aws_sdk_kms::Client,
     folder: tempfile::TempDir,
 }
 
@@ -73,6 +75,7 @@ impl Stage {
             rds: aws.rds().unwrap().clone(),
             from: aws_env::client!(aws_sdk_rds, &access(PRIMARY)),
             to: aws_env::client!(aws_sdk_rds, &access(DR)),
+            kms: aws_env::client!(aws_sdk_kms, &access(DR)),
             folder: tempfile::tempdir().unwrap(),
             aws,
         };

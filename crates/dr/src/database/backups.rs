@@ -169,6 +169,37 @@ fn differences(backup: &Backup, key: Option<&str>, retention_days: u32) -> Vec<S
     differences
 }
 
+/// Why [`enable`] would not begin what `plan` wants, although the plan could be made: asked before anything is begun, and for
+/// a plan that is only shown.
+///
+/// # Errors
+/// When KMS does not answer, or refuses to say.
+pub async fn refuse_enable(site: &RdsClients, plan: &EnablePlan) -> Result<Option<Refusal>, Error> {
+    if plan.step != EnableStep::Start {
+        return Ok(None);
+    }
+    if let Some(key) = &plan.key
+        && let Err(problem) = check_key(site, key).await?
+    {
+        return Ok(Some(Refusal::Key {
+            key: key.clone(),
+            region: site.region(),
+            problem,
+        }));
+    }
+    let from = super::snapshot::arn_region(&plan.instance_arn).and_then(|from| from.parse().ok());
+    if let (Some(from), Ok(regions)) = (from, source_regions(site).await) {
+        let to = site.region();
+        // Where RDS does not say, it tells when it is called.
+        let finding = judge_source_region((from, to), &Ok(regions));
+        if finding.status == Status::Wrong {
+            let why = finding.seen.unwrap_or_default();
+            return Ok(Some(Refusal::NoReplication { from, to, why }));
+        }
+    }
+    Ok(None)
+}
+
 /// Begins the replication that `plan` wants, in the DR region, and waits until it is shown there: first until the instance is
 /// available, since RDS begins none while it backs one up or changes it. The first backup arrives later: see [`status`].
 ///
@@ -183,24 +214,8 @@ pub async fn enable(
     if plan.step != EnableStep::Start {
         return Ok(Ok(()));
     }
-    if let Some(key) = &plan.key
-        && let Err(problem) = check_key(site, key).await?
-    {
-        return Ok(Err(Refusal::Key {
-            key: key.clone(),
-            region: site.region(),
-            problem,
-        }));
-    }
-    let from = super::snapshot::arn_region(&plan.instance_arn).and_then(|from| from.parse().ok());
-    if let (Some(from), Ok(regions)) = (from, source_regions(site).await) {
-        let to = site.region();
-        // Where RDS does not say, it tells when it is called.
-        let finding = judge_source_region((from, to), &Ok(regions));
-        if finding.status == Status::Wrong {
-            let why = finding.seen.unwrap_or_default();
-            return Ok(Err(Refusal::NoReplication { from, to, why }));
-        }
+    if let Some(refusal) = refuse_enable(site, plan).await? {
+        return Ok(Err(refusal));
     }
     let retention = i32::try_from(plan.retention_days).unwrap_or(i32::MAX);
     let request = site

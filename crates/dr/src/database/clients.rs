@@ -122,9 +122,8 @@ impl InstanceOptions {
         let is_active = secret.is_some_and(|secret| secret.secret_status() == Some("active"));
         let mut log_exports = instance.enabled_cloudwatch_logs_exports().to_vec();
         log_exports.sort();
-        let whole = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
         let insights_days = match instance.performance_insights_enabled() {
-            Some(true) => whole(instance.performance_insights_retention_period()),
+            Some(true) => show::whole(instance.performance_insights_retention_period()),
             Some(false) => Some(0),
             None => None,
         };
@@ -138,8 +137,8 @@ impl InstanceOptions {
             iam_authentication: instance.iam_database_authentication_enabled(),
             copy_tags: instance.copy_tags_to_snapshot(),
             insights_days,
-            storage_gb: whole(instance.allocated_storage()),
-            max_storage_gb: whole(instance.max_allocated_storage()),
+            storage_gb: show::whole(instance.allocated_storage()),
+            max_storage_gb: show::whole(instance.max_allocated_storage()),
         }
     }
 }
@@ -195,6 +194,8 @@ pub struct Backup {
     pub retention_days: Option<i32>,
     /// What its database ran.
     pub engine: Option<Engine>,
+    /// GiB of storage that a restore of it takes, where RDS says so.
+    pub storage_gb: Option<u32>,
     #[serde(skip)]
     pub(super) tags: BTreeMap<String, String>,
 }
@@ -448,6 +449,7 @@ impl Backup {
             key: text(backup.kms_key_id()),
             retention_days: backup.backup_retention_period(),
             engine: Engine::read(backup.engine(), backup.engine_version()),
+            storage_gb: show::whole(backup.allocated_storage()),
             tags: provenance_tags::read(backup.tag_list()),
         })
     }

@@ -340,9 +340,7 @@ pub async fn copy(
     options: &CopyOptions,
     observer: &dyn Observer,
 ) -> Result<Result<Copied, Refusal>, Error> {
-    if plan.missing() > 0
-        && let Some(refusal) = check(site, plan, options).await?
-    {
+    if let Some(refusal) = refuse_copies(site, plan, options.key.as_deref()).await? {
         return Ok(Err(refusal));
     }
     let mut queue = Queue {
@@ -394,18 +392,25 @@ pub async fn copy(
     outcome.map(|()| Ok(copied))
 }
 
-/// The key, asked for once and before anything is begun.
-async fn check(
+/// Why [`copy`] would begin nothing of `plan` with `key`, that of the DR region in the settings: asked once, before anything
+/// is begun, and for a plan that is only shown.
+///
+/// # Errors
+/// When KMS does not answer, or refuses to say.
+pub async fn refuse_copies(
     site: &RdsClients,
     plan: &CopyPlan,
-    options: &CopyOptions,
+    key: Option<&str>,
 ) -> Result<Option<Refusal>, Error> {
     let region = site.region();
-    let Some(key) = &options.key else {
-        let missing = plan
-            .steps
-            .iter()
-            .filter(|step| step.state == CopyState::Missing);
+    let missing = plan
+        .steps
+        .iter()
+        .filter(|step| step.state == CopyState::Missing);
+    if missing.clone().next().is_none() {
+        return Ok(None);
+    }
+    let Some(key) = key else {
         let encrypted = missing.clone().any(|step| step.source.encrypted);
         return Ok(encrypted.then(|| Refusal::KeyMissing {
             database: plan.database.clone(),
@@ -414,7 +419,7 @@ async fn check(
     };
     let problem: Result<(), KeyProblem> = check_key(site, key).await?;
     Ok(problem.err().map(|problem| Refusal::Key {
-        key: key.clone(),
+        key: key.to_owned(),
         region,
         problem,
     }))

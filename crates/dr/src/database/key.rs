@@ -4,7 +4,9 @@ use std::fmt;
 
 use aws_env::{Call, Error};
 use aws_sdk_kms::types::{KeySpec, KeyState, KeyUsageType};
+use report::ShellCommand;
 use serde::Serialize;
+use settings::Region;
 
 use super::RdsClients;
 use super::clients::is_any;
@@ -30,6 +32,28 @@ impl fmt::Display for KeyProblem {
             Self::Elsewhere(region) => write!(f, "it lies in {region}"),
             Self::State(state) => write!(f, "its state is {state}, not Enabled"),
             Self::Kind(kind) => write!(f, "it is {kind}, not a symmetric key for encryption"),
+        }
+    }
+}
+
+impl KeyProblem {
+    /// What to do about it.
+    pub(super) fn fix(&self, key: &str, region: Region) -> String {
+        match self {
+            Self::State(state) if state == "Disabled" => ShellCommand::new("aws kms enable-key")
+                .option("--region", region.as_str())
+                .option("--key-id", key)
+                .into(),
+            Self::State(state) if state == "PendingDeletion" => format!(
+                "{}, then enable it",
+                ShellCommand::new("aws kms cancel-key-deletion")
+                    .option("--region", region.as_str())
+                    .option("--key-id", key)
+            ),
+            _ => format!(
+                "{} shows those that there are; `kms` in [[databases]] names the one to use",
+                ShellCommand::new("aws kms list-keys").option("--region", region.as_str())
+            ),
         }
     }
 }

@@ -57,6 +57,9 @@ pub struct RecoveryPoint {
     pub key: Option<String>,
     /// What its database ran.
     pub engine: Option<Engine>,
+    /// GiB of storage that a restore of it takes, where RDS says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_gb: Option<u32>,
     /// Why it cannot be used as it is.
     pub problem: Option<String>,
     /// What would be lost: from its latest time to the moment of the loss, in seconds. Not known where the clocks differ.
@@ -243,6 +246,7 @@ fn of_backup(backup: &Backup) -> RecoveryPoint {
         earliest: backup.earliest,
         key: backup.key.clone(),
         engine: backup.engine.clone(),
+        storage_gb: backup.storage_gb,
         problem,
         rpo_seconds: None,
     }
@@ -265,6 +269,7 @@ fn of_snapshot(copy: &Snapshot) -> RecoveryPoint {
         earliest: None,
         key: copy.key.clone(),
         engine: copy.engine.clone(),
+        storage_gb: copy.storage_gb,
         problem,
         rpo_seconds: None,
     }
@@ -287,6 +292,7 @@ fn of_replica(replica: &Instance) -> RecoveryPoint {
         earliest: None,
         key: replica.key.clone(),
         engine: replica.engine.clone(),
+        storage_gb: replica.options.storage_gb,
         problem: Some(problem),
         rpo_seconds: None,
     }
@@ -345,6 +351,7 @@ async fn cluster_snapshots(site: &RdsClients, id: &str) -> Vec<RecoveryPoint> {
                 .filter(|key| !key.is_empty())
                 .map(str::to_owned),
             engine,
+            storage_gb: show::whole(snapshot.allocated_storage()),
             problem: Some(format!(
                 "it is of a cluster{of}, and clusters are not restored here"
             )),
@@ -387,6 +394,7 @@ pub(super) mod tests {
             key: None,
             retention_days: Some(7),
             engine: None,
+            storage_gb: None,
             tags: std::collections::BTreeMap::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use report::ShellCommand;
 use settings::Region;
 
@@ -339,6 +339,15 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// The command that gives an instance another name, so that its own is free and nothing of it is lost.
+pub(super) fn renamed(region: Region, instance: &str) -> ShellCommand {
+    ShellCommand::new("aws rds modify-db-instance")
+        .option("--region", region.as_str())
+        .option("--db-instance-identifier", instance)
+        .option("--new-db-instance-identifier", format!("{instance}-old"))
+        .words("--apply-immediately")
+}
+
 impl Refusal {
     /// What to do about it.
     pub fn hint(&self) -> String {
@@ -363,24 +372,7 @@ impl Refusal {
                 key,
                 region,
                 problem,
-            } => match problem {
-                KeyProblem::State(state) if state == "Disabled" => {
-                    ShellCommand::new("aws kms enable-key")
-                        .option("--region", region.as_str())
-                        .option("--key-id", key)
-                        .into()
-                }
-                KeyProblem::State(state) if state == "PendingDeletion" => format!(
-                    "{}, then enable it",
-                    ShellCommand::new("aws kms cancel-key-deletion")
-                        .option("--region", region.as_str())
-                        .option("--key-id", key)
-                ),
-                _ => format!(
-                    "{} shows those that there are; `kms` in [[databases]] names the one to use",
-                    ShellCommand::new("aws kms list-keys").option("--region", region.as_str())
-                ),
-            },
+            } => problem.fix(key, *region),
             Self::PreSignedUrl { .. } => {
                 "use `aws rds` with --source-region, which makes one".to_owned()
             }
@@ -402,19 +394,33 @@ impl Refusal {
                  without --from the freshest is taken"
                     .to_owned()
             }
-            Self::TimeOutside { .. } => {
-                "give a time within, or --at latest for the freshest recovery point".to_owned()
+            Self::TimeOutside { at, windows } => {
+                let second = SignedDuration::from_secs(1);
+                let mut ends = windows.iter().filter(|(from, to)| from < to && to == at);
+                match ends.find_map(|(_, to)| to.checked_sub(second).ok()) {
+                    Some(before) => format!(
+                        "RDS takes a time before the latest one: --at {before}, or --at latest for the freshest \
+                         recovery point"
+                    ),
+                    None => "give a time within, before its end, or --at latest for the freshest recovery point"
+                        .to_owned(),
+                }
             }
+            // Whose data it has is not known, so that it is kept.
             Self::TargetTaken { target, region, .. } => format!(
-                "choose another --target, or remove it: {} …",
-                ShellCommand::new("aws rds delete-db-instance")
-                    .option("--region", region.as_str())
-                    .option("--db-instance-identifier", target)
+                "choose another --target, or give it another name, which keeps it: {}",
+                renamed(*region, target)
             ),
-            Self::Target { .. } => {
-                "change it in [databases.restore], or make what is missing: `terraform apply` of the DR \
-                 environment makes the groups"
-                    .to_owned()
+            Self::Target {
+                region, problems, ..
+            } => {
+                let mut fixes: Vec<String> = Vec::new();
+                for fix in problems.iter().map(|problem| problem.fix(*region)) {
+                    if !fixes.contains(&fix) {
+                        fixes.push(fix);
+                    }
+                }
+                fixes.join("; ")
             }
             Self::NoRestoreSettings { .. } => {
                 "add a [databases.restore] ([databases.failback.restore] for the way back) with multi_az, \
@@ -445,8 +451,8 @@ impl Refusal {
                 "end that run first: it takes its pins and its marker away".to_owned()
             }
             Self::NotMadeHere { snapshot, region } => format!(
-                "{} deletes it, if nobody needs it",
-                ShellCommand::new("aws rds delete-db-snapshot")
+                "what made it deletes it; {} shows it",
+                ShellCommand::new("aws rds describe-db-snapshots")
                     .option("--region", region.as_str())
                     .option("--db-snapshot-identifier", snapshot)
             ),

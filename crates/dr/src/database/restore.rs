@@ -109,16 +109,19 @@ fn next_step(target: &str, region: Region, status: &str) -> String {
             "its subnets have no free address or are gone: check the subnet group"
         }
         "incompatible-option-group" => "an option does not go with its engine: check the group",
-        "inaccessible-encryption-credentials"
-        | "inaccessible-encryption-credentials-recoverable" => {
-            "its KMS key cannot be used: enable the key"
+        "inaccessible-encryption-credentials-recoverable" => {
+            let start = aws("aws rds start-db-instance");
+            return format!(
+                "its KMS key cannot be used: enable the key, then {start}, and run the same command again"
+            );
         }
+        "inaccessible-encryption-credentials" => "its KMS key cannot be used: enable the key",
         "insufficient-capacity" => "AWS has no such instance to give: choose another class",
         _ => "`aws rds describe-events` says why",
     };
+    // Whether it has served meanwhile, and holds what is nowhere else, is not known: it is nothing to be deleted.
     format!(
-        "{why}; then {}, and run the same command again",
-        aws("aws rds delete-db-instance").words("--skip-final-snapshot")
+        "{why}; then restore under another name with --target, and keep this one until it is known what it holds"
     )
 }
 

@@ -17,6 +17,11 @@ pub(super) fn date_time(time: Timestamp) -> DateTime {
         .unwrap_or_else(|_| DateTime::from_secs(time.as_second()))
 }
 
+/// A number of AWS's that is none below 0.
+pub(super) fn whole(number: Option<i32>) -> Option<u32> {
+    number.and_then(|number| u32::try_from(number).ok())
+}
+
 /// A time as in `2026-11-22 03:15:12Z`.
 pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()

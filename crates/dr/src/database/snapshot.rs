@@ -79,6 +79,8 @@ pub struct Snapshot {
     pub key: Option<String>,
     /// What its database ran.
     pub engine: Option<Engine>,
+    /// GiB of storage that a restore of it takes, where RDS says so.
+    pub storage_gb: Option<u32>,
     /// Percent copied, while that goes on.
     pub percent: Option<i32>,
     /// Its tags, which say what made it and of which snapshot it is a copy.
@@ -112,6 +114,7 @@ impl Snapshot {
             encrypted: snapshot.encrypted().unwrap_or_default(),
             key: text(snapshot.kms_key_id()),
             engine: Engine::read(snapshot.engine(), snapshot.engine_version()),
+            storage_gb: show::whole(snapshot.allocated_storage()),
             percent: snapshot.percent_progress(),
             tags,
         })
@@ -243,6 +246,7 @@ pub(super) mod tests {
             encrypted: false,
             key: None,
             engine: None,
+            storage_gb: None,
             percent: None,
             tags: BTreeMap::new(),
         }

@@ -26,6 +26,7 @@ fn by_name(copy: &Snapshot) -> RecoveryPoint {
         earliest: None,
         key: copy.key.clone(),
         engine: copy.engine.clone(),
+        storage_gb: copy.storage_gb,
         problem: None,
         rpo_seconds: None,
     }

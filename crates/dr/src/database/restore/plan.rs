@@ -141,6 +141,9 @@ pub struct RestorePlan {
     pub key: Option<String>,
     /// What the database of the recovery point ran, where RDS says so.
     pub engine: Option<Engine>,
+    /// GiB of storage that the instance gets, where RDS says how much the recovery point takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_gb: Option<u32>,
     /// When it was begun, if it was.
     pub begun: Option<Timestamp>,
     /// It is restored, and there is data by now that was written after that was begun: what was restored is
@@ -297,6 +300,7 @@ pub fn plan_restore(
         choice,
         key,
         engine,
+        storage_gb,
         begun,
         newer,
     } = found;
@@ -322,6 +326,7 @@ pub fn plan_restore(
         tags: request.tags.clone(),
         key,
         engine,
+        storage_gb,
         begun,
         newer,
         rpo_objective_seconds: request.objectives.rpo_database.as_secs(),
@@ -335,6 +340,7 @@ struct Found {
     choice: Choice,
     key: Option<String>,
     engine: Option<Engine>,
+    storage_gb: Option<u32>,
     begun: Option<Timestamp>,
     newer: Option<Timestamp>,
 }
@@ -357,6 +363,7 @@ impl Found {
             },
             key: point.key.clone(),
             engine: point.engine.clone(),
+            storage_gb: point.storage_gb,
             begun: None,
             newer: None,
         })
@@ -399,7 +406,9 @@ fn take_up(
         // Begun is told by the clock of that run, and the data's time by RDS: what it has is not newer than itself.
         (Some(latest) > begun && latest > choice.data_time).then_some(latest)
     };
-    let may_be_newer = step == RestoreStep::Verify && request.from.is_none();
+    // Of the point, or the time, that was asked for nothing newer is wanted.
+    let may_be_newer =
+        step == RestoreStep::Verify && request.from.is_none() && request.at == At::Latest;
     let newer = points
         .iter()
         .filter(|point| may_be_newer && point.is_restorable())
@@ -409,6 +418,7 @@ fn take_up(
         choice,
         key: there.key.clone(),
         engine: there.engine.clone(),
+        storage_gb: there.options.storage_gb,
         begun,
         newer,
     })
@@ -455,8 +465,10 @@ fn choose<'a>(
         .filter(|point| point.kind == Kind::ReplicatedBackup)
         .filter_map(|point| Some((*point, point.earliest?, point.latest?)))
         .collect();
+    // "Must be before the latest restorable time for the DB instance":
+    // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceToPointInTime.html
     let covers =
-        |(_, earliest, latest): &&(_, Timestamp, Timestamp)| (*earliest..=*latest).contains(&at);
+        |(_, earliest, latest): &&(_, Timestamp, Timestamp)| (*earliest..*latest).contains(&at);
     match windows.iter().find(covers) {
         Some((point, _, _)) => Ok((point, at)),
         None => Err(Refusal::TimeOutside {

@@ -5,17 +5,20 @@ use std::collections::BTreeMap;
 
 use aws_env::{Call, Error, pages};
 use aws_sdk_ec2::types::Filter;
+use aws_sdk_rds::types::DbEngineVersion;
 use report::ShellCommand;
 use report::finding::{Finding, Unobserved};
 use serde::Serialize;
 use settings::Region;
 
 use crate::database::clients::is_any;
-use crate::database::limits::request_increase;
+use crate::database::limits::{Quota, request_increase};
 use crate::database::{Engine, KeyProblem, RdsClients, RestorePlan, check_key, quotas};
 
-/// One more of these is made; how much storage a recovery point takes is not said by all.
+/// One more of these is made.
 const INSTANCES: &str = "DBInstances";
+/// GiB of all instances together.
+const STORAGE: &str = "AllocatedStorage";
 
 /// Why the instance cannot be made as the settings want it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -68,6 +71,16 @@ pub enum TargetProblem {
         /// What the database runs.
         engine: Engine,
     },
+    /// The engine has no such logs to export.
+    #[error("{engine} has no log {} to export: {}", logs.join(", "), known.join(", "))]
+    LogExports {
+        /// Those of the settings that it does not have.
+        logs: Vec<String>,
+        /// What the database runs.
+        engine: Engine,
+        /// Those that it has.
+        known: Vec<String>,
+    },
     /// The key of the recovery point cannot be used.
     #[error("the key {key} cannot be used: {problem}")]
     Key {
@@ -77,10 +90,12 @@ pub enum TargetProblem {
         problem: KeyProblem,
     },
     /// The account may have no more of something in this region.
-    #[error("the quota {quota} is used up: {used} of {most}")]
+    #[error("the quota {quota} has no room for {needed}: {used} of {most} are used")]
     Quota {
         /// Its name among RDS's account attributes.
         quota: String,
+        /// How much more is wanted.
+        needed: i64,
         /// How much is used.
         used: i64,
         /// How much there may be.
@@ -114,12 +129,15 @@ impl TargetProblem {
                 ShellCommand::new("aws rds describe-orderable-db-instance-options --engine postgres")
                     .option("--region", region.as_str())
             ),
-            Self::Key { key, .. } => ShellCommand::new("aws kms describe-key")
-                .option("--region", region.as_str())
-                .option("--key-id", key)
-                .into(),
-            Self::Quota { code, most, .. } => {
-                request_increase(region, code.as_deref(), most.checked_add(1)).into()
+            Self::LogExports { known, .. } => format!(
+                "name some of these in `log_exports` of [databases.restore]: {}",
+                known.join(", ")
+            ),
+            Self::Key { key, problem } => problem.fix(key, region),
+            Self::Quota {
+                code, used, needed, ..
+            } => {
+                request_increase(region, code.as_deref(), used.checked_add(*needed)).into()
             }
         }
     }
@@ -144,7 +162,7 @@ impl TargetCheck {
         (asked, what): (&str, &'static str),
         resource: &str,
         expected: &str,
-        answer: Result<Vec<TargetProblem>, Error>,
+        answer: Result<Vec<TargetProblem>, String>,
     ) {
         let seen = match &answer {
             Ok(problems) if problems.is_empty() => Ok((true, expected.to_owned())),
@@ -152,7 +170,7 @@ impl TargetCheck {
                 let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 Ok((false, problems.join("; ")))
             }
-            Err(error) => Err(Unobserved::because(error.to_string())),
+            Err(error) => Err(Unobserved::because(error.clone())),
         };
         let mut finding = Finding::new(what, resource, expected, seen);
         match answer {
@@ -198,20 +216,25 @@ impl TargetCheck {
     }
 }
 
-/// Asks whether subnet group, parameter group, version, class, key, quota and security groups allow what `plan` begins.
+/// Asks whether subnet group, parameter group, version, class, logs, key, quotas and security groups allow what `plan` begins.
 pub async fn check_restore_target(site: &RdsClients, plan: &RestorePlan) -> TargetCheck {
-    let (subnets, parameters, class, key, quota, groups) = tokio::join!(
+    let (subnets, family, version, class, key, quotas, groups) = tokio::join!(
         subnet_group(site, plan),
-        parameter_group(site, plan),
+        family(site, plan),
+        version(site, plan),
         class(site, plan),
         key(site, plan),
-        quota(site),
+        quotas(site),
         security_groups(site, plan)
     );
+    let said = |error: Error| error.to_string();
+    let (version, quotas) = (version.map_err(said), quotas.map_err(said));
+    let parameters = judge_family(plan, family.map_err(said), &version);
+    let logs = version.and_then(|version| judge_logs(plan, version.as_ref()));
     let (vpc, subnets) = match subnets {
         Ok(Ok(vpc)) => (Some(vpc), Ok(Vec::new())),
         Ok(Err(problem)) => (None, Ok(vec![problem])),
-        Err(error) => (None, Err(error)),
+        Err(error) => (None, Err(said(error))),
     };
     let mut check = TargetCheck::default();
     let (wanted, region) = (&plan.wanted, site.region());
@@ -237,18 +260,44 @@ pub async fn check_restore_target(site: &RdsClients, plan: &RestorePlan) -> Targ
         asked,
         name,
         "offered for the engine and version",
-        class,
+        class.map_err(said),
     );
+    let names = wanted.options.log_exports.as_deref().unwrap_or_default();
+    let asked = ("the logs to export", "database-log-exports");
+    let expected = "those that the engine has";
+    check.take(region, asked, &names.join(", "), expected, logs);
     let name = plan.key.as_deref().unwrap_or("not encrypted");
-    check.take(region, ("the key", "database-key"), name, "usable", key);
+    let asked = ("the key", "database-key");
+    check.take(region, asked, name, "usable", key.map_err(said));
     let asked = ("the quota", "database-quota");
-    check.take(region, asked, INSTANCES, "room for one more", quota);
+    let room = |name, needed| match &quotas {
+        Ok(quotas) => judge_quota(quotas, name, needed),
+        Err(error) => Err(error.clone()),
+    };
+    let expected = "room for one more";
+    check.take(region, asked, INSTANCES, expected, room(INSTANCES, 1));
+    match plan.storage_gb {
+        Some(gib) => {
+            let expected = format!("room for {gib} GiB more");
+            let room = room(STORAGE, i64::from(gib));
+            check.take(region, asked, STORAGE, &expected, room);
+        }
+        None => {
+            let asked = ("the quota of storage", "database-quota");
+            let why = "RDS does not say how much storage the recovery point takes";
+            check.unknown(asked, STORAGE.to_owned(), why);
+        }
+    }
     if plan.engine.is_none() {
-        let asked = ("class and family of the parameter group", "database-engine");
+        let asked = (
+            "class, logs and family of the parameter group",
+            "database-engine",
+        );
         let why = "RDS does not say which engine the recovery point is of";
         check.unknown(asked, plan.choice.point.clone(), why);
     }
     let names: Vec<&str> = wanted.security_groups.iter().map(AsRef::as_ref).collect();
+    let groups = groups.map_err(said);
     let judged = groups.map(|groups| judge_security_groups(plan, &groups, vpc.as_deref()));
     let asked = ("the security groups", "database-security-group");
     let expected = "there, in the VPC of the subnet group";
@@ -324,29 +373,11 @@ fn judge_security_groups(
     wanted.filter_map(problem).collect()
 }
 
-async fn parameter_group(
-    site: &RdsClients,
-    plan: &RestorePlan,
-) -> Result<Vec<TargetProblem>, Error> {
-    let name = plan.wanted.parameter_group.as_str();
-    let none = || Ok(vec![TargetProblem::NoParameterGroup(name.to_owned())]);
-    let request = site.rds.describe_db_parameter_groups();
-    let answer = request.db_parameter_group_name(name).send().await;
-    let call = site.call("DescribeDBParameterGroups", name);
-    let groups = match answer.map_err(|error| call.clone().failed(error)) {
-        Ok(answer) => answer.db_parameter_groups.unwrap_or_default(),
-        Err(error) if is_any(&error, &["DBParameterGroupNotFound"]) => return none(),
-        Err(error) => return Err(error),
-    };
-    let Some(group) = groups.first() else {
-        return none();
-    };
+/// What RDS says of the version that the recovery point ran; `None` where that is not known, or has nothing to be asked for.
+async fn version(site: &RdsClients, plan: &RestorePlan) -> Result<Option<DbEngineVersion>, Error> {
     let Some(engine) = &plan.engine else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
-    let found = group
-        .db_parameter_group_family()
-        .ok_or_else(|| Error::unexpected(call, "the group has no family"))?;
     let request = site.rds.describe_db_engine_versions();
     let request = request
         .engine(&engine.name)
@@ -355,19 +386,76 @@ async fn parameter_group(
         .include_all(true);
     let call = site.call("DescribeDBEngineVersions", engine.to_string());
     let versions = pages(call, request.into_paginator().items().send()).await?;
-    let version = versions
-        .iter()
-        .find(|version| version.engine_version() == Some(&engine.version));
-    let Some(wanted) = version.and_then(|version| version.db_parameter_group_family()) else {
-        return Ok(vec![TargetProblem::Version(engine.clone())]);
+    let mut versions = versions.into_iter();
+    Ok(versions.find(|version| version.engine_version() == Some(&engine.version)))
+}
+
+/// The family of the parameter group; `None` where there is no such group.
+async fn family(site: &RdsClients, plan: &RestorePlan) -> Result<Option<String>, Error> {
+    let name = plan.wanted.parameter_group.as_str();
+    let request = site.rds.describe_db_parameter_groups();
+    let answer = request.db_parameter_group_name(name).send().await;
+    let call = site.call("DescribeDBParameterGroups", name);
+    let groups = match answer.map_err(|error| call.clone().failed(error)) {
+        Ok(answer) => answer.db_parameter_groups.unwrap_or_default(),
+        Err(error) if is_any(&error, &["DBParameterGroupNotFound"]) => return Ok(None),
+        Err(error) => return Err(error),
     };
-    Ok(match found == wanted {
-        true => Vec::new(),
-        false => vec![TargetProblem::ParameterGroupFamily {
-            group: name.to_owned(),
-            found: found.to_owned(),
-            engine: engine.clone(),
+    let Some(group) = groups.into_iter().next() else {
+        return Ok(None);
+    };
+    let family = group.db_parameter_group_family;
+    family
+        .map(Some)
+        .ok_or_else(|| Error::unexpected(call, "the group has no family"))
+}
+
+fn judge_family(
+    plan: &RestorePlan,
+    found: Result<Option<String>, String>,
+    version: &Result<Option<DbEngineVersion>, String>,
+) -> Result<Vec<TargetProblem>, String> {
+    let group = plan.wanted.parameter_group.to_string();
+    let Some(found) = found? else {
+        return Ok(vec![TargetProblem::NoParameterGroup(group)]);
+    };
+    let Some(engine) = plan.engine.clone() else {
+        return Ok(Vec::new());
+    };
+    let version = version.as_ref().map_err(Clone::clone)?.as_ref();
+    let wanted = version.and_then(|version| version.db_parameter_group_family());
+    Ok(match wanted {
+        None => vec![TargetProblem::Version(engine)],
+        Some(wanted) if found == wanted => Vec::new(),
+        Some(wanted) => vec![TargetProblem::ParameterGroupFamily {
+            group,
+            found,
+            engine,
             wanted: wanted.to_owned(),
+        }],
+    })
+}
+
+/// A version that is not known is told with the parameter group.
+fn judge_logs(
+    plan: &RestorePlan,
+    version: Option<&DbEngineVersion>,
+) -> Result<Vec<TargetProblem>, String> {
+    let wanted = plan.wanted.options.log_exports.iter().flatten();
+    let (Some(engine), Some(version), Some(_)) = (&plan.engine, version, wanted.clone().next())
+    else {
+        return Ok(Vec::new());
+    };
+    let Some(known) = &version.exportable_log_types else {
+        return Err(format!("RDS does not say which logs {engine} has"));
+    };
+    let logs: Vec<String> = wanted.filter(|log| !known.contains(log)).cloned().collect();
+    Ok(match logs.is_empty() {
+        true => Vec::new(),
+        false => vec![TargetProblem::LogExports {
+            logs,
+            engine: engine.clone(),
+            known: known.clone(),
         }],
     })
 }
@@ -405,22 +493,19 @@ async fn key(site: &RdsClients, plan: &RestorePlan) -> Result<Vec<TargetProblem>
     Ok(problem.into_iter().collect())
 }
 
-async fn quota(site: &RdsClients) -> Result<Vec<TargetProblem>, Error> {
-    let quotas = quotas(site).await?;
-    let Some(quota) = quotas.into_iter().find(|quota| quota.name == INSTANCES) else {
-        let call = site.call("DescribeAccountAttributes", INSTANCES);
-        return Err(Error::unexpected(
-            call,
-            "the quota is not among the answers",
-        ));
+/// Whether there is room for `needed` more of what the quota of this name counts.
+fn judge_quota(quotas: &[Quota], name: &str, needed: i64) -> Result<Vec<TargetProblem>, String> {
+    let Some(quota) = quotas.iter().find(|quota| quota.name == name) else {
+        return Err(format!("RDS does not tell the quota {name}"));
     };
-    Ok(match quota.used < quota.most {
+    Ok(match quota.most.saturating_sub(quota.used) >= needed {
         true => Vec::new(),
         false => vec![TargetProblem::Quota {
-            quota: quota.name,
+            quota: quota.name.clone(),
+            needed,
             used: quota.used,
             most: quota.most,
-            code: quota.code,
+            code: quota.code.clone(),
         }],
     })
 }

@@ -102,6 +102,7 @@ mod tests {
             tags: Tags::default(),
             key: Some("the-key".to_owned()),
             engine: None,
+            storage_gb: None,
             begun: None,
             newer: None,
             fresher_replica: None,

@@ -6,6 +6,7 @@ use super::list::{Filters, Page};
 use super::{Reply, Request};
 use crate::rds::catalog;
 use crate::rds::clock::later;
+use crate::rds::model::instance::LOGS;
 use crate::rds::model::{Happening, Model};
 use crate::rds::refusal::{Outcome, Refusal};
 use crate::rds::xml::Xml;
@@ -73,7 +74,13 @@ pub(super) fn engine_versions(model: &mut Model, request: &Request<'_>) -> Outco
                 format!("PostgreSQL {version}"),
             )
             .text("Status", status)
-            .text("SupportsReadReplica", true);
+            .text("SupportsReadReplica", true)
+            .text("SupportsLogExportsToCloudwatchLogs", true)
+            .within("ExportableLogTypes", |xml| {
+                for name in LOGS {
+                    xml.text("member", name);
+                }
+            });
         let targets = catalog::upgrade_targets(version, &retired);
         let of = catalog::major(version);
         let newest = targets.iter().rfind(|to| catalog::major(to) == of);

@@ -85,12 +85,16 @@ impl History {
                 "There is no backup to restore from yet.",
             ));
         };
-        let time = time.unwrap_or(latest);
-        if time < earliest || time > latest {
+        // "Must be before the latest restorable time":
+        // <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceToPointInTime.html>
+        if let Some(time) = time
+            && !(earliest..latest).contains(&time)
+        {
             return Err(Refusal::value(format!(
                 "The specified time {time} is not within the restore window from {earliest} to {latest}."
             )));
         }
+        let time = time.unwrap_or(latest);
         let base = self.bases.iter().rev().find(|base| base.at <= time);
         let recovery = |through: Option<String>, until| Recovery {
             base: base.and_then(|base| base.files.clone()),
@@ -214,7 +218,6 @@ mod tests {
         assert_eq!(history.latest(), Some(minute(105)));
         for (time, through, until) in [
             (None, Some("C"), None),
-            (Some(105), Some("C"), None),
             (Some(104), Some("C"), Some(104)),
             (Some(15), Some("B"), None),
             (Some(12), Some("B"), Some(12)),
@@ -233,7 +236,7 @@ mod tests {
 
     #[test]
     fn times_outside_the_window_are_refused() {
-        for time in [0, 106] {
+        for time in [0, 105, 106] {
             let refused = history().recovery(Some(minute(time))).unwrap_err();
             assert_eq!(refused.code, "InvalidParameterValue");
         }

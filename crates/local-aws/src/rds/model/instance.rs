@@ -304,7 +304,7 @@ fn on_sunday(window: &str) -> String {
 
 /// The logs of PostgreSQL that go to CloudWatch.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_LogAccess.Concepts.PostgreSQL.PublishtoCloudWatchLogs.html>
-const LOGS: [&str; 3] = ["iam-db-auth-error", "postgresql", "upgrade"];
+pub(crate) const LOGS: [&str; 3] = ["iam-db-auth-error", "postgresql", "upgrade"];
 
 /// A password that no debug output shows.
 #[derive(Clone, PartialEq, Eq)]

@@ -107,6 +107,15 @@ fn plan_restore_of_a_time_needs_a_backup_that_reaches_it() {
     assert_eq!(chosen.choice.data_time, at("2026-11-20T10:00:00Z"));
     let refused = plan(&time("2026-11-22T11:56:00Z"), &points()).unwrap_err();
     assert!(matches!(&refused, Refusal::TimeOutside { windows, .. } if windows.len() == 1));
+    // RDS takes a time before the latest one only: the one that is printed as such is not among them.
+    let refused = plan(&time("2026-11-22T11:55:00Z"), &points()).unwrap_err();
+    assert!(matches!(&refused, Refusal::TimeOutside { .. }), "{refused}");
+    let hint = refused.hint();
+    assert!(
+        hint.contains("--at 2026-11-22T11:54:59Z") && hint.contains("--at latest"),
+        "{hint}"
+    );
+    assert!(plan(&time("2026-11-22T11:54:59Z"), &points()).is_ok());
     let snapshots: Vec<_> = points()
         .into_iter()
         .filter(|point| point.kind == Kind::CopiedSnapshot)
@@ -154,6 +163,12 @@ fn plan_restore_to_a_taken_name_is_refused_unless_it_is_this_restore() {
         refused.to_string().contains("not restored by this program"),
         "{refused}"
     );
+    // What nobody knows the data of is not what is proposed for deletion.
+    let hint = refused.hint();
+    assert!(
+        !hint.contains("delete") && hint.contains("--new-db-instance-identifier"),
+        "{hint}"
+    );
     let tags = [
         (provenance_tags::MADE_BY, provenance_tags::OURS),
         (provenance_tags::DATABASE, "db"),
@@ -200,6 +215,16 @@ fn plan_restore_to_a_taken_name_is_refused_unless_it_is_this_restore() {
     assert_eq!(again.newer, Some(at("2026-11-22T11:55:00Z")));
     assert_eq!(again.rpo_seconds, Some(33 * 60 * 60));
     assert_eq!(taken(&there, same).unwrap().newer, None);
+    // Of a time that was asked for nothing newer is wanted.
+    let (tag, time) = (provenance_tags::AT.to_owned(), "2026-11-21T03:00:00Z");
+    let latest = there.tags.insert(tag.clone(), time.to_owned());
+    let fixed = Ask {
+        at: At::Time(at(time)),
+        ..LATEST
+    };
+    let again = taken(&there, fixed).unwrap();
+    assert_eq!((again.step, again.newer), (RestoreStep::Verify, None));
+    there.tags.insert(tag, latest.unwrap());
     // Nothing was: from the data to the begin of the restore, not to the time of asking again.
     let begun = "2026-11-22T11:56:00Z".to_owned();
     there.tags.insert(provenance_tags::BEGUN.to_owned(), begun);
