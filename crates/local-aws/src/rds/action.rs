@@ -255,6 +255,37 @@ fn put_into_network(model: &Model, request: &Request<'_>, settings: &mut Setting
     network.place(settings, vpc.map(|subnet| subnet.vpc.as_str()))
 }
 
+/// "The AvailabilityZone parameter can't be specified if the DB instance is a Multi-AZ deployment", new or restored:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>
+fn check_no_zone_of_multi_az(settings: &Settings, request: &Request<'_>) -> Outcome<()> {
+    if settings.multi_az && request.fields.text("AvailabilityZone").is_some() {
+        return Err(Refusal::combination(
+            "Requesting a specific availability zone is not valid for Multi-AZ instances.",
+        ));
+    }
+    Ok(())
+}
+
+/// A zone that is asked for is one of the region.
+fn check_zone(request: &Request<'_>) -> Outcome<()> {
+    let Some(zone) = request.fields.text("AvailabilityZone") else {
+        return Ok(());
+    };
+    let network = request.asked.network.as_ref();
+    let is_there = match zone.strip_prefix(request.place.region.as_str()) {
+        None => false,
+        Some(letter) => match network {
+            Some(network) => network.has_zone(zone),
+            None => letter.len() == 1 && letter.bytes().all(|byte| byte.is_ascii_lowercase()),
+        },
+    };
+    if is_there {
+        Ok(())
+    } else {
+        Err(Refusal::value(format!("Invalid availability zone: {zone}")))
+    }
+}
+
 /// The class must be one that RDS has for PostgreSQL.
 fn check_class(settings: &Settings) -> Outcome<()> {
     let class = &settings.class;
@@ -309,6 +340,7 @@ impl Newborn {
         if model.instances.contains_key(&self.key) {
             return Err(Refusal::instance_exists());
         }
+        check_zone(request)?;
         check_class(&self.settings)?;
         check_groups(model, &self.key.0, &self.settings)?;
         storage::check(&self.settings)?;

@@ -127,7 +127,7 @@ impl Fields {
         members
     }
 
-    /// `Tags`; a key that is there twice is refused.
+    /// `Tags`; a key that is there twice is refused, and more than a resource can have.
     pub(crate) fn tags(&self) -> Outcome<BTreeMap<String, String>> {
         let mut tags = BTreeMap::new();
         for tag in self.members("Tags").into_values() {
@@ -141,6 +141,7 @@ impl Fields {
                 return Err(Refusal::value("Duplicate tag keys are not allowed."));
             }
         }
+        few_tags(&tags)?;
         Ok(tags)
     }
 
@@ -156,6 +157,15 @@ impl Fields {
             })
             .collect()
     }
+}
+
+/// "A tag set can have as many as 50 tags":
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Tagging.html>
+pub(crate) fn few_tags(tags: &BTreeMap<String, String>) -> Outcome<()> {
+    if tags.len() > 50 {
+        return Err(Refusal::value("A resource can't have more than 50 tags."));
+    }
+    Ok(())
 }
 
 /// Letters, digits, white space and a few signs.

@@ -104,6 +104,11 @@ impl Network {
         Ok(found)
     }
 
+    /// Whether a subnet lies in the zone: EC2 has one of the default VPC in each.
+    pub(crate) fn has_zone(&self, zone: &str) -> bool {
+        self.subnets.values().any(|subnet| subnet.zone == zone)
+    }
+
     /// Those of the default VPC, where a region has one.
     pub(crate) fn default_subnets(&self) -> Vec<Subnet> {
         let subnets = self.subnets.values();

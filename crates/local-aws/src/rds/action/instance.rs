@@ -41,7 +41,16 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         catalog::default_parameter_group(&settings.engine, &settings.version);
     settings.choose_windows(fields);
     settings.take(fields)?;
+    super::check_no_zone_of_multi_az(&settings, request)?;
     settings.user = fields.required("MasterUsername")?.to_owned();
+    // "Must be 1 to 16 letters, numbers, or underscores":
+    // <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>
+    if settings.user.len() > 16 {
+        return Err(Refusal::value(format!(
+            "Invalid master user name: {}: 1 to 16 letters, numbers, or underscores.",
+            settings.user
+        )));
+    }
     if matches!(settings.user.as_str(), "rdsadmin" | "rdsrepladmin") {
         return Err(Refusal::value(format!(
             "MasterUsername {} cannot be used as it is a reserved word used by the engine",
@@ -300,6 +309,13 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     }
     let is_managed = model.find(&key)?.secret.is_some();
     check_managed(request, is_managed)?;
+    // Seen in <https://github.com/terraform-aws-modules/terraform-aws-rds/issues/526>.
+    if model.find(&key)?.is_replica() && request.fields.text("MasterUserPassword").is_some() {
+        return Err(Refusal::combination(
+            "Cannot change master user password on an RDS postgres Read Replica because it uses physical replication and \
+             therefore cannot differ from its parent.",
+        ));
+    }
     let replicated = model
         .instances
         .values()
@@ -383,6 +399,17 @@ fn wanted_settings(model: &Model, request: &Request<'_>, key: &Key) -> Outcome<S
     check_class(&wanted)?;
     check_groups(model, &key.0, &wanted)?;
     put_into_network(model, request, &mut wanted)?;
+    // Seen in <https://github.com/hashicorp/terraform-provider-aws/issues/512>.
+    if wanted.subnet_group != before.subnet_group && wanted.vpc == before.vpc {
+        return Err(Refusal::new(
+            "InvalidVPCNetworkStateFault",
+            format!(
+                "You cannot move DB instance {} to subnet group {}. The specified DB subnet group and DB instance are in the \
+                 same VPC. Choose a DB subnet group in different VPC than the specified DB instance and try again.",
+                key.1, wanted.subnet_group
+            ),
+        ));
+    }
     let replicated = || {
         model
             .instances

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Newborn, Reply, Request, one_instance};
 use crate::rds::model::backup::{Recovery, Stored};
 use crate::rds::model::{Backup, Birth, Key, Model, Settings, Tags, time};
-use crate::rds::name::{Arn, Place, instance_id};
+use crate::rds::name::{Arn, instance_id};
 use crate::rds::refusal::{Outcome, Refusal};
 
 pub(super) fn from_snapshot(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
@@ -148,12 +148,7 @@ fn restore(
             "The allocated storage can't be less than the source's.",
         ));
     }
-    if settings.multi_az && request.fields.text("AvailabilityZone").is_some() {
-        return Err(Refusal::combination(
-            "Requesting a specific availability zone is not valid for Multi-AZ instances.",
-        ));
-    }
-    check_zone(&settings, request.place)?;
+    super::check_no_zone_of_multi_az(&settings, request)?;
     let key = request.at(id);
     let newborn = Newborn {
         key: key.clone(),
@@ -164,15 +159,4 @@ fn restore(
     };
     newborn.create(model, request, time::RESTORE)?;
     one_instance(model, &key)
-}
-
-fn check_zone(settings: &Settings, place: &Place) -> Outcome<()> {
-    if settings.zone.starts_with(&place.region) {
-        Ok(())
-    } else {
-        Err(Refusal::value(format!(
-            "Invalid availability zone: {}",
-            settings.zone
-        )))
-    }
 }

@@ -1,6 +1,7 @@
 //! Tags of whatever has an ARN.
 
 use super::{Reply, Request, view};
+use crate::rds::fields::few_tags;
 use crate::rds::model::{Model, Tags};
 use crate::rds::name::Arn;
 use crate::rds::refusal::{Outcome, Refusal};
@@ -67,9 +68,7 @@ pub(super) fn add(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
     let tags = tags(model, request)?;
     let mut all = tags.clone();
     all.extend(new);
-    if all.len() > 50 {
-        return Err(Refusal::value("A resource can't have more than 50 tags."));
-    }
+    few_tags(&all)?;
     *tags = all;
     Ok(Reply::default())
 }

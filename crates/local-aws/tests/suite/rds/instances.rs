@@ -4,7 +4,8 @@ use aws_sdk_rds::types::Tag;
 use local_aws::{Fault, FaultKind, RdsQuotas, RegionState};
 
 use super::{
-    DR, PRIMARY, client, code, create, created, instance, minutes, start_or_return, taken,
+    DR, PRIMARY, available, client, code, create, created, instance, minutes, start_or_return,
+    taken,
 };
 
 #[tokio::test]
@@ -422,6 +423,114 @@ async fn a_region_that_is_off_stands_still() {
         instance(&primary, "app").await.db_instance_status(),
         Some("available")
     );
+}
+
+#[tokio::test]
+async fn no_resource_has_more_than_fifty_tags() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    created(&client, &rds, "app").await;
+    taken(&client, &rds, "app", "seed").await;
+    let tags = |count: usize| {
+        let tag = |number| Tag::builder().key(format!("key-{number}")).value("v");
+        Some((0..count).map(|number| tag(number).build()).collect())
+    };
+    let new = create(&client, "new").set_tags(tags(51)).send().await;
+    assert_eq!(code(&new.unwrap_err()), "InvalidParameterValue");
+    let copy = |count| {
+        let copy = client
+            .copy_db_snapshot()
+            .source_db_snapshot_identifier("seed");
+        copy.target_db_snapshot_identifier("copy")
+            .set_tags(tags(count))
+    };
+    let refused = copy(51).send().await.unwrap_err();
+    assert_eq!(code(&refused), "InvalidParameterValue");
+    copy(50).send().await.unwrap();
+    let restore = client
+        .restore_db_instance_from_db_snapshot()
+        .db_snapshot_identifier("seed")
+        .db_instance_identifier("restored")
+        .set_tags(tags(51));
+    let refused = restore.send().await.unwrap_err();
+    assert_eq!(code(&refused), "InvalidParameterValue");
+}
+
+#[tokio::test]
+async fn a_zone_is_one_of_the_region_and_not_given_for_two() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    created(&client, &rds, "app").await;
+    for (zone, multi_az, refused) in [
+        ("ca-central-1a", true, "InvalidParameterCombination"),
+        ("us-east-1a", false, "InvalidParameterValue"),
+        ("ca-central-1z", false, "InvalidParameterValue"),
+        ("ca-central-1", false, "InvalidParameterValue"),
+    ] {
+        let new = create(&client, "new").availability_zone(zone);
+        let error = new.multi_az(multi_az).send().await.unwrap_err();
+        assert_eq!(code(&error), refused, "{zone}");
+        if !multi_az {
+            let replica = client
+                .create_db_instance_read_replica()
+                .source_db_instance_identifier("app")
+                .db_instance_identifier("replica")
+                .availability_zone(zone);
+            assert_eq!(code(&replica.send().await.unwrap_err()), refused, "{zone}");
+        }
+    }
+    let new = create(&client, "new").availability_zone("ca-central-1b");
+    let made = new.send().await.unwrap().db_instance.unwrap();
+    assert_eq!(made.availability_zone(), Some("ca-central-1b"));
+}
+
+#[tokio::test]
+async fn a_master_user_has_sixteen_characters_at_most() {
+    let (aws, _) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    let named = |name: &str| create(&client, "app").master_username(name).send();
+    let error = named("abcdefghijklmnopq").await.unwrap_err();
+    assert_eq!(code(&error), "InvalidParameterValue");
+    named("abcdefghijklmnop").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_replica_has_the_password_of_its_source() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    created(&client, &rds, "app").await;
+    let replica = client.create_db_instance_read_replica();
+    let replica = replica.source_db_instance_identifier("app");
+    replica
+        .db_instance_identifier("replica")
+        .send()
+        .await
+        .unwrap();
+    rds.step(minutes(10)).await;
+    let modify = client
+        .modify_db_instance()
+        .db_instance_identifier("replica");
+    let error = modify.master_user_password("battery-staple").send().await;
+    assert_eq!(code(&error.unwrap_err()), "InvalidParameterCombination");
+    available(&client, "replica").await;
+}
+
+#[tokio::test]
+async fn an_instance_does_not_move_within_its_vpc() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    created(&client, &rds, "app").await;
+    let group = client.create_db_subnet_group().db_subnet_group_name("g");
+    group
+        .db_subnet_group_description("g")
+        .subnet_ids("subnet-00000001")
+        .subnet_ids("subnet-00000002")
+        .send()
+        .await
+        .unwrap();
+    let modify = client.modify_db_instance().db_instance_identifier("app");
+    let error = modify.db_subnet_group_name("g").send().await.unwrap_err();
+    assert_eq!(code(&error), "InvalidVPCNetworkStateFault");
 }
 
 #[tokio::test]
