@@ -123,6 +123,9 @@ pub enum Error {
 
 /// As many lines of terraform's own words are shown beside an error.
 const SHOWN_LINES: usize = 12;
+
+/// So many of them are of the head of an error that is longer.
+const HEAD_LINES: usize = 4;
 /// As many characters of each.
 const SHOWN_CHARACTERS: usize = 400;
 
@@ -150,7 +153,8 @@ impl Error {
         details.any(|detail| detail.contains(&quoted))
     }
 
-    /// The last lines of what terraform complained of, each cut at some length; none where it said nothing.
+    /// The last lines of what terraform complained of, with the head of an error that is longer than that, each cut at some length;
+    /// none where it said nothing.
     ///
     /// They may quote values. Of `init` and `state list`, which run no provider, these are of the code and the backend;
     /// [`Environment::redact`](crate::Environment::redact) hides the secrets of the environment.
@@ -162,10 +166,21 @@ impl Error {
             return Vec::new();
         };
         let errors = diagnostics.iter().filter(|one| one.is_error());
-        let lines =
-            errors.flat_map(|one| std::iter::once(one.summary.as_str()).chain(one.detail.lines()));
-        let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
-        let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+        let said = |line: &&str| !line.trim().is_empty();
+        let each = errors.map(|one| {
+            let lines = std::iter::once(one.summary.as_str()).chain(one.detail.lines());
+            lines.filter(said).collect::<Vec<_>>()
+        });
+        let each: Vec<Vec<&str>> = each.collect();
+        let lines = each.concat();
+        let mut last = lines[lines.len().saturating_sub(SHOWN_LINES)..].to_vec();
+        // What went wrong stands at the head of an error, and at its end sometimes only advice.
+        if let Some(long) = each.last().filter(|lines| lines.len() > SHOWN_LINES) {
+            last.splice(
+                ..=HEAD_LINES,
+                long[..HEAD_LINES].iter().copied().chain(["…"]),
+            );
+        }
         last.iter()
             .map(|line| match line.char_indices().nth(SHOWN_CHARACTERS) {
                 Some((end, _)) => format!("{}…", &line[..end]),
@@ -209,5 +224,44 @@ mod tests {
         assert!(error.says_absent(r#"aws_eip.a["x"]"#));
         assert!(!error.says_absent("aws_eip.a"));
         assert!(!error.was_killed());
+    }
+
+    #[test]
+    fn last_lines_have_the_head_of_a_long_error() {
+        let lines = |detail: &str| {
+            let error = Error::Failed {
+                command: "apply",
+                status: "exit status: 1".to_owned(),
+                diagnostics: vec![Diagnostic {
+                    severity: Severity::Error,
+                    summary: "Error releasing the state lock".to_owned(),
+                    detail: detail.to_owned(),
+                    address: None,
+                    range: None,
+                }],
+            };
+            error.last_lines()
+        };
+        let advice: Vec<String> = (0..20).map(|line| format!("advice {line}")).collect();
+        let long = lines(&format!(
+            "Error message: AccessDenied\n\n{}",
+            advice.join("\n")
+        ));
+        assert_eq!(long.len(), SHOWN_LINES);
+        assert_eq!(
+            long[..2],
+            [
+                "Error releasing the state lock",
+                "Error message: AccessDenied"
+            ]
+        );
+        assert_eq!(
+            (&*long[HEAD_LINES], &*long[SHOWN_LINES - 1]),
+            ("…", "advice 19")
+        );
+        assert_eq!(
+            lines("one\ntwo"),
+            ["Error releasing the state lock", "one", "two"]
+        );
     }
 }
