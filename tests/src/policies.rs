@@ -45,13 +45,18 @@ fn operation(entry: &LogEntry) -> &str {
     }
 }
 
-/// The role of the settings: handing out any other would be handing out its rights.
+/// The role of the settings, and that of batch jobs: handing out any other would be handing out its rights.
 const ROLE: &str = "arn:aws:iam::*:role/S3TerraformStateReplicationRole";
+const BATCH_ROLE: &str = "arn:aws:iam::*:role/BerthcareBatchCopy";
 
 /// What a request is about, as a policy names it; `None` where the service, or the action, has no resources of its own.
 fn resources(entry: &LogEntry, action: &str) -> Option<Vec<String>> {
     if action == "iam:PassRole" {
-        return Some(vec![ROLE.to_owned()]);
+        let role = match entry.service.as_str() {
+            "s3-control" => BATCH_ROLE,
+            _ => ROLE,
+        };
+        return Some(vec![role.to_owned()]);
     }
     let resource = entry.resource.as_deref()?;
     match action.split(':').next()? {

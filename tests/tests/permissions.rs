@@ -2,11 +2,13 @@
 //! the programs name that action.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use end_to_end::{EXAMPLE, Finished, Stage, Terraform, policies};
 use local_aws::{Fault, FaultKind, LogEntry, RegionState};
+use serde_json::json;
 use settings::Settings;
 
 #[path = "../drill/world.rs"]
@@ -24,6 +26,8 @@ enum Before {
     Backend,
     /// The backend, and the buckets of data with an object that only the primary region has.
     Buckets,
+    /// As well a run that was carried out, and a manifest; since then each region has been written to.
+    Synced,
     /// The backend, and a database with what a restore needs, replicated to the DR region.
     Database,
     /// All of that, and the states of two environments in both regions.
@@ -57,6 +61,12 @@ const DATABASES: &[&str] = &[
 ];
 
 const BUCKET: &str = "berthcare-photos-staging";
+
+/// Stands for the name of the run that was carried out before.
+const RUN: &str = "RUN";
+
+/// A job that S3 has forgotten.
+const JOB: &str = "00000000-0000-0000-0000-000000000001";
 
 const POLICIES: &[Policy] = &[
     Policy {
@@ -95,11 +105,92 @@ const POLICIES: &[Policy] = &[
             ("dr-replicate", &["sync", "--yes"], &[0]),
             (
                 "dr-replicate",
+                &[
+                    "sync",
+                    "--bucket",
+                    BUCKET,
+                    "--delete",
+                    "--max-delete",
+                    "100%",
+                    "--yes",
+                ],
+                &[0],
+            ),
+            (
+                "dr-replicate",
                 &["manifest", "--bucket", BUCKET, "--out", "manifest"],
                 &[0],
             ),
         ],
         before: Before::Buckets,
+        implied: OBJECTS,
+    },
+    Policy {
+        name: "dr-replicate-batch",
+        commands: &[
+            // No emulator runs such jobs.
+            (
+                "dr-replicate",
+                &[
+                    "sync",
+                    "--bucket",
+                    BUCKET,
+                    "--engine",
+                    "batch",
+                    "--role-arn",
+                    "arn:aws:iam::000000000000:role/BerthcareBatchCopy",
+                    "--yes",
+                ],
+                &[3],
+            ),
+            (
+                "dr-replicate",
+                &["sync", "--bucket", BUCKET, "--job", JOB, "--wait", "0"],
+                &[3],
+            ),
+        ],
+        before: Before::Buckets,
+        implied: OBJECTS,
+    },
+    Policy {
+        name: "dr-replicate-failback",
+        commands: &[
+            // Somebody has written to the copy since.
+            (
+                "dr-replicate",
+                &["undo", RUN, "--bucket", BUCKET, "--yes"],
+                &[1],
+            ),
+            (
+                "dr-replicate",
+                &[
+                    "reconcile",
+                    "--bucket",
+                    BUCKET,
+                    "--manifest",
+                    "manifest",
+                    "--delete",
+                    "--max-delete",
+                    "100%",
+                    "--yes",
+                ],
+                &[0],
+            ),
+        ],
+        before: Before::Synced,
+        implied: OBJECTS,
+    },
+    Policy {
+        name: "dr-replicate-prune",
+        commands: &[
+            ("dr-replicate", &["runs", "show", RUN], &[0]),
+            (
+                "dr-replicate",
+                &["runs", "prune", "--older-than", "0s", "--yes"],
+                &[0],
+            ),
+        ],
+        before: Before::Synced,
         implied: OBJECTS,
     },
     Policy {
@@ -188,6 +279,9 @@ const NOT_MISSED: &[(&str, &str)] = &[
 /// A drill finds what it has left among all buckets.
 const LISTS_BUCKETS: (&str, &str) = ("dr-runbook-drill", "s3:ListAllMyBuckets");
 
+/// Their commands delete by delete markers, and journals in a bucket that keeps its versions: they remove none for good.
+const DELETE_BY_MARKERS: [&str; 2] = ["dr-replicate-sync", "dr-replicate-prune"];
+
 /// Where a region is slow to answer, these ask whether it does: a refusal is an answer, and the permission is not needed.
 const WHETHER_IT_ANSWERS: [&str; 2] = ["dynamodb:ListTables", "s3:ListAllMyBuckets"];
 
@@ -205,8 +299,23 @@ async fn staged(before: Before) -> Result<Option<Stage>> {
     let settings = Settings::parse(EXAMPLE, jiff::civil::date(2026, 11, 30))?;
     let primary = settings.regions.primary;
     let world = World::new(&stage.aws, settings).await?;
-    if matches!(before, Before::Buckets | Before::Ready | Before::Outage) {
+    let has_objects = [
+        Before::Buckets,
+        Before::Synced,
+        Before::Ready,
+        Before::Outage,
+    ];
+    if has_objects.contains(&before) {
         make_objects(&world).await?;
+    }
+    if before == Before::Buckets {
+        make_many(&world).await?;
+    }
+    if before == Before::Synced {
+        make_run(&stage, &world).await?;
+    }
+    if matches!(before, Before::Buckets | Before::Synced) {
+        leave_uploads(&stage, &world).await?;
     }
     if matches!(before, Before::Database | Before::Ready | Before::Outage) {
         world.make_database(&stage.aws).await?;
@@ -233,6 +342,92 @@ async fn make_objects(world: &World) -> Result<()> {
     let delete = world.dr.s3.delete_object();
     let delete = delete.bucket(format!("{BUCKET}-dr")).key("a");
     delete.send().await?;
+    Ok(())
+}
+
+/// So many objects in doubt that lists of versions are read, whose checksums tell; and one that only the copy has.
+async fn make_many(world: &World) -> Result<()> {
+    let copy = format!("{BUCKET}-dr");
+    for number in 0..20 {
+        let key = format!("many/{number}");
+        for (clients, bucket) in [(&world.primary, BUCKET), (&world.dr, &copy)] {
+            let put = clients.s3.put_object().bucket(bucket).key(&key);
+            put.body(b"a".to_vec().into()).send().await?;
+        }
+    }
+    let put = world.dr.s3.put_object().bucket(&copy).key("stray");
+    put.body(b"s".to_vec().into()).send().await?;
+    Ok(())
+}
+
+/// A sync that was carried out, as it looks once its jobs were made; a manifest; and what the DR region did since.
+async fn make_run(stage: &Stage, world: &World) -> Result<()> {
+    let copy = format!("{BUCKET}-dr");
+    let write = async |key: &str| {
+        let put = world.dr.s3.put_object().bucket(&copy).key(key);
+        put.body(b"in DR".to_vec().into()).send().await
+    };
+    let put = world.primary.s3.put_object().bucket(BUCKET).key("deleted");
+    put.body(b"d".to_vec().into()).send().await?;
+    write("stray").await?;
+    let sync = ["sync", "--bucket", BUCKET, "--delete", "--yes"];
+    let sync = [&sync[..], &["--max-delete", "100%"]].concat();
+    stage.run("dr-replicate", &sync)?.exits(0)?;
+    let journal = runs(stage).join(first_run(stage)?).join("journal.jsonl");
+    let text = std::fs::read_to_string(&journal)?;
+    let (begin, _) = text.trim_end().rsplit_once('\n').context("one line")?;
+    let jobs = [
+        json!({"record": "job-asked", "token": "made"}),
+        json!({"record": "job", "token": "made", "id": JOB}),
+        json!({"record": "job-asked", "token": "never-heard-of"}),
+        json!({"record": "end", "complete": false}),
+    ];
+    let jobs = jobs.map(|line| line.to_string()).join("\n");
+    std::fs::write(&journal, format!("{begin}\n{jobs}\n"))?;
+    let manifest = ["manifest", "--bucket", BUCKET, "--out", "manifest"];
+    stage.run("dr-replicate", &manifest)?.exits(0)?;
+    write("a").await?;
+    write("new").await?;
+    let delete = world.dr.s3.delete_object().bucket(&copy);
+    delete.key("deleted").send().await?;
+    Ok(())
+}
+
+fn runs(stage: &Stage) -> PathBuf {
+    stage.folder.path().join("state/dr-replicate/runs")
+}
+
+/// The name of the run that this machine carried out first.
+fn first_run(stage: &Stage) -> Result<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(runs(stage))? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.into_iter().min().context("no run")
+}
+
+/// What a sync and a reconcile left open that were killed.
+async fn leave_uploads(stage: &Stage, world: &World) -> Result<()> {
+    let copy = format!("{BUCKET}-dr");
+    let sides = [
+        (&world.dr, BUCKET, &*copy),
+        (&world.primary, &*copy, BUCKET),
+    ];
+    for (clients, from, to) in sides {
+        let begin = clients.s3.create_multipart_upload().bucket(to).key("large");
+        let upload = begin.send().await?.upload_id.context("no upload")?;
+        let run = format!("killed-{to}");
+        let lines = [
+            json!({"record": "run", "run": run, "command": "sync", "started": "2026-11-01T00:00:00Z",
+                "source": format!("s3://{from}/"), "destination": format!("s3://{to}/")}),
+            json!({"record": "upload", "key": "large", "upload": upload}),
+        ];
+        let folder = runs(stage).join(&run);
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("lock"), "")?;
+        let lines = lines.map(|line| line.to_string() + "\n").concat();
+        std::fs::write(folder.join("journal.jsonl"), lines)?;
+    }
     Ok(())
 }
 
@@ -271,7 +466,15 @@ fn make_states(stage: &Stage) -> Result<()> {
 fn run(stage: &Stage, policy: &Policy) -> Result<Vec<Finished>> {
     let mut all = Vec::new();
     for (program, arguments, _) in policy.commands {
-        all.push(stage.run(program, arguments)?);
+        let mut arguments = arguments.to_vec();
+        let run = match arguments.contains(&RUN) {
+            true => first_run(stage)?,
+            false => String::new(),
+        };
+        for argument in arguments.iter_mut().filter(|argument| **argument == RUN) {
+            *argument = &run;
+        }
+        all.push(stage.run(program, &arguments)?);
     }
     Ok(all)
 }
@@ -307,10 +510,11 @@ async fn holds(name: &str) -> Result<()> {
     }
     let log = stage.aws.log();
     drop(stage);
-    let besides: Vec<&str> = WHETHER_IT_ANSWERS
-        .into_iter()
-        .filter(|action| (name, *action) != LISTS_BUCKETS)
-        .collect();
+    let mut besides = WHETHER_IT_ANSWERS.to_vec();
+    besides.retain(|action| (name, *action) != LISTS_BUCKETS);
+    if DELETE_BY_MARKERS.contains(&name) {
+        besides.push("s3:DeleteObjectVersion");
+    }
     let made = policies::policy(&log, policy.implied, &besides);
     let written = policies::hold(name, &made)?;
     let mut silent = Vec::new();
@@ -351,6 +555,9 @@ policies! {
     applying_the_backend_needs_its_policy: "init-backend-apply",
     comparing_buckets_needs_its_policy: "dr-replicate-read",
     copying_objects_needs_its_policy: "dr-replicate-sync",
+    copying_by_jobs_needs_its_policy: "dr-replicate-batch",
+    bringing_objects_back_needs_its_policy: "dr-replicate-failback",
+    removing_journals_needs_its_policy: "dr-replicate-prune",
     restoring_databases_needs_its_policy: "dr-replicate-databases",
     looking_ahead_needs_its_policy: "dr-runbook-preflight",
     failing_over_needs_its_policy: "dr-runbook-failover",
