@@ -1,4 +1,4 @@
-//! The way home, and a second loss.
+//! The way home, a second loss, and the way home from there.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) rows: usize,
 }
 
-/// What the way home and the second loss showed.
+/// What both ways home and the second loss between them showed.
 pub(crate) struct Home {
     pub(crate) passed: bool,
     pub(crate) losses: Vec<Loss>,
@@ -42,7 +42,7 @@ pub(crate) async fn go_home(log: &mut Log<'_>, scene: &Scene<'_>) -> Result<Home
     let (world, aws) = (scene.world, scene.aws);
     let primary = world.settings.regions.primary;
     let pair = world.settings.buckets.first().context("no bucket")?;
-    let used = use_in_dr(log, scene).await?;
+    let used = use_in_dr(log, scene, (scene.rows, "dr")).await?;
     log.step("the region is back, and delivers late", async {
         aws.set_region(primary.as_str(), RegionState::Up);
         for (key, body) in [(LATE, "late"), (BOTH, "of the primary region")] {
@@ -89,11 +89,57 @@ pub(crate) async fn go_home(log: &mut Log<'_>, scene: &Scene<'_>) -> Result<Home
         world.dr_status().await?.is_none(),
         "the DR region still has an instance"
     );
-    let is_whole = losses.iter().all(|loss| loss.lost == 0);
-    let passed = is_whole && report["meets_objectives"] == true;
+    let mut passed = losses.iter().all(|loss| loss.lost == 0) && report["meets_objectives"] == true;
     plan_both(log, scene.roots).await?;
-    lose_again(log, scene, rows, &mut losses).await?;
+    let (kept, at_home) = lose_again(log, scene, rows, &mut losses).await?;
+    written.extend(at_home);
+    let again = go_home_again(log, scene, kept, written).await?;
+    passed &= again.iter().all(|loss| loss.lost == 0);
+    losses.extend(again);
     Ok(Home { passed, losses })
+}
+
+/// The way home of the second loss, which nothing disturbs. What the primary region was written to stays, what the DR region was
+/// written to comes, and nothing of the first time is gone.
+async fn go_home_again(
+    log: &mut Log<'_>,
+    scene: &Scene<'_>,
+    kept: usize,
+    mut written: Vec<String>,
+) -> Result<Vec<Loss>> {
+    let world = scene.world;
+    let used = use_in_dr(log, scene, (kept, "dr-again")).await?;
+    let primary = world.settings.regions.primary;
+    log.step("the region is back again", async {
+        scene.aws.set_region(primary.as_str(), RegionState::Up);
+        Ok(((), primary.to_string()))
+    })
+    .await?;
+    fail_back_undisturbed(log, scene.programs).await?;
+    let mut losses = Vec::new();
+    if !used.rows.is_empty() {
+        let rows = kept + used.rows.len();
+        losses.push(Loss {
+            kind: "rows, on the second way home",
+            confirmed: rows,
+            lost: lost_rows(&world.rows_at_home().await?, rows)?,
+            measured: None,
+            claimed: None,
+        });
+    }
+    written.extend(used.objects);
+    let at_home = world.objects_at_home().await?;
+    losses.push(objects_lost(
+        "objects, on the second way home",
+        &written,
+        &at_home,
+    ));
+    ensure!(
+        world.dr_status().await?.is_none(),
+        "the DR region still has an instance"
+    );
+    plan_both(log, scene.roots).await?;
+    Ok(losses)
 }
 
 async fn put(clients: &aws_env::RegionClients, bucket: &str, key: &str, body: &str) -> Result<()> {
@@ -114,7 +160,11 @@ pub(crate) fn objects_lost(kind: &'static str, written: &[String], found: &[Stri
 }
 
 /// The application goes on in the DR region, and is stopped. What it wrote to the copies is called after the buckets.
-async fn use_in_dr(log: &mut Log<'_>, scene: &Scene<'_>) -> Result<Confirmed> {
+async fn use_in_dr(
+    log: &mut Log<'_>,
+    scene: &Scene<'_>,
+    (rows, phase): (usize, &'static str),
+) -> Result<Confirmed> {
     let world = scene.world;
     log.step("rows and objects are written in the DR region", async {
         let rds = scene.aws.rds().context("the local AWS has no RDS")?;
@@ -124,7 +174,7 @@ async fn use_in_dr(log: &mut Log<'_>, scene: &Scene<'_>) -> Result<Confirmed> {
         };
         let copies = world.settings.buckets.iter();
         let copies = copies.map(|pair| pair.dr.to_string()).collect();
-        let phase = (scene.rows, "dr", PAUSE);
+        let phase = (rows, phase, PAUSE);
         let writers = Writers::start(database, world.dr.clone(), copies, phase);
         tokio::time::sleep(USED).await;
         let mut used = writers.end().await?;
@@ -248,12 +298,13 @@ pub(crate) async fn plan_both(log: &mut Log<'_>, roots: &Roots) -> Result<()> {
     .await
 }
 
+/// How many rows the DR region has then, and the objects that the primary one was left with.
 async fn lose_again(
     log: &mut Log<'_>,
     scene: &Scene<'_>,
     rows: usize,
     losses: &mut Vec<Loss>,
-) -> Result<()> {
+) -> Result<(usize, Vec<String>)> {
     let (world, aws) = (scene.world, scene.aws);
     let primary = world.settings.regions.primary;
     let rds = aws.rds().context("the local AWS has no RDS")?;
@@ -283,8 +334,10 @@ async fn lose_again(
         Ok(((), format!("{} serves again", world.settings.regions.dr)))
     })
     .await?;
+    let mut kept = 0;
     if has_rows {
         let found = world.rows().await?;
+        kept = found.len();
         let all = rows + confirmed.rows.len();
         ensure!(
             found.len() >= rows,
@@ -305,5 +358,5 @@ async fn lose_again(
         &confirmed.objects,
         &copies,
     ));
-    Ok(())
+    Ok((kept, confirmed.objects))
 }

@@ -18,7 +18,7 @@ use crate::world::{World, lost_rows};
 use crate::writers::{PAUSE, Writers};
 
 /// How much faster the simulated RDS is than AWS's: an instance takes minutes there.
-const FASTER: u32 = 30;
+const FASTER: u32 = 40;
 /// Logs are archived every five minutes
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIT.html>): what is newer can be lost.
 const ARCHIVED_EVERY: Duration = Duration::from_secs(5 * 60);
