@@ -193,13 +193,13 @@ pub(in crate::view) fn finished() -> RunState {
             ("03:16:13", began("restore/berthcare-staging-postgres")),
             ("03:16:15", done("fence")),
             ("03:16:16", began("manifest/photos-dr")),
-            ("03:18:20", done("manifest/photos-dr")),
             ("03:16:20", began("state")),
             ("03:16:44", done("state")),
             (
                 "03:17:02",
                 json!({"event": "asked", "step": "terraform", "question": question}),
             ),
+            ("03:18:20", done("manifest/photos-dr")),
             (
                 "03:21:40",
                 json!({"event": "approved", "step": "terraform", "question": digest, "text": question,
