@@ -328,6 +328,109 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             },
         },
         Mutation {
+            name: "the database takes PostgreSQL from every IPv6 address",
+            item: Some(8),
+            breaks: &["groups-rds-ingress"],
+            apply: |stack| {
+                takes(
+                    stack,
+                    "rds_security_group_id",
+                    rule("tcp", Some((5432, 5432)), Peer::Six("::/0")),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the database answers pings of the tasks",
+            item: Some(8),
+            breaks: &["groups-rds-ingress"],
+            apply: |stack| {
+                takes(
+                    stack,
+                    "rds_security_group_id",
+                    rule(
+                        "icmp",
+                        Some((8, -1)),
+                        Peer::Group(id(stack, "ecs_tasks_security_group_id")),
+                    ),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "Redis takes its port from the load balancer",
+            item: Some(8),
+            breaks: &["groups-redis-ingress"],
+            apply: |stack| {
+                takes(
+                    stack,
+                    "redis_security_group_id",
+                    rule(
+                        "tcp",
+                        Some((6379, 6379)),
+                        Peer::Group(id(stack, "alb_security_group_id")),
+                    ),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "Redis reaches HTTPS",
+            item: Some(8),
+            breaks: &["groups-redis-egress"],
+            apply: |stack| {
+                reaches(
+                    stack,
+                    "redis_security_group_id",
+                    rule("tcp", Some((443, 443)), Peer::Four("0.0.0.0/0")),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the tasks take SSH from the VPC",
+            item: Some(8),
+            breaks: &["groups-tasks-ingress"],
+            apply: |stack| {
+                takes(
+                    stack,
+                    "ecs_tasks_security_group_id",
+                    rule("tcp", Some((22, 22)), Peer::Four("10.0.0.0/16")),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the load balancer takes QUIC",
+            item: Some(8),
+            breaks: &["groups-alb-ingress"],
+            apply: |stack| {
+                takes(
+                    stack,
+                    "alb_security_group_id",
+                    rule("udp", Some((443, 443)), Peer::Four("0.0.0.0/0")),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the load balancer reaches the database",
+            item: Some(8),
+            breaks: &["groups-alb-egress"],
+            apply: |stack| {
+                reaches(
+                    stack,
+                    "alb_security_group_id",
+                    rule(
+                        "tcp",
+                        Some((5432, 5432)),
+                        Peer::Group(id(stack, "rds_security_group_id")),
+                    ),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
             name: "members of the default group talk to each other",
             item: Some(8),
             breaks: &["groups-default"],
