@@ -6,10 +6,7 @@ use settings::Region;
 use crate::estimate::instance_item;
 use crate::money::Usd;
 use crate::prices::{PriceBook, PriceKey, Scope, Service};
-use crate::quantity::{HOURS_PER_MONTH, Unit};
-
-/// Storage is billed in GB of 2^30 bytes (<https://aws.amazon.com/s3/pricing/>).
-const GIB: Decimal = Decimal::from_parts(1_073_741_824, 0, 0, false, 0);
+use crate::quantity::{GIB, HOURS_PER_MONTH, Unit};
 
 /// An hour of a database instance, on demand and without its storage; `None` where the book has no price of it.
 pub fn database_hour(
@@ -19,32 +16,40 @@ pub fn database_hour(
     class: &str,
     multi_az: bool,
 ) -> Option<Usd> {
-    let price = book.price(&PriceKey {
-        scope: Scope::Region(region),
-        service: Service::Rds,
-        item: instance_item(engine, class, multi_az),
-    })?;
-    let first = price.tiers().first()?;
-    Some(Usd::new(first.usd.dollars() / price.per()))
+    let item = instance_item(engine, class, multi_az);
+    first(book, region, Service::Rds, item, Unit::InstanceHour)
 }
 
 /// An hour of so many bytes in S3's STANDARD class, at the price of the first of them; `None` where the book has none.
 pub fn storage_hour(book: &PriceBook, region: Region, bytes: u64) -> Option<Usd> {
-    let month = first(book, region, "storage standard", Unit::GbMonth)?;
+    let month = first(book, region, Service::S3, "storage standard", Unit::GbMonth)?;
     Some(month.times(Decimal::from(bytes) / GIB / HOURS_PER_MONTH))
 }
 
 /// So many requests that write objects of S3's STANDARD class; `None` where the book has no price of them.
 pub fn write_requests(book: &PriceBook, region: Region, requests: u64) -> Option<Usd> {
-    let one = first(book, region, "requests tier 1 standard", Unit::Request)?;
+    let one = first(
+        book,
+        region,
+        Service::S3,
+        "requests tier 1 standard",
+        Unit::Request,
+    )?;
     Some(one.times(Decimal::from(requests)))
 }
 
-fn first(book: &PriceBook, region: Region, item: &str, unit: Unit) -> Option<Usd> {
+/// One unit of something, at the price of the first of them.
+fn first(
+    book: &PriceBook,
+    region: Region,
+    service: Service,
+    item: impl Into<String>,
+    unit: Unit,
+) -> Option<Usd> {
     let price = book.price(&PriceKey {
         scope: Scope::Region(region),
-        service: Service::S3,
-        item: item.to_owned(),
+        service,
+        item: item.into(),
     })?;
     let tier = price.tiers().first().filter(|_| price.unit() == unit)?;
     Some(Usd::new(tier.usd.dollars() / price.per()))

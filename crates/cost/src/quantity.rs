@@ -11,6 +11,9 @@ use thiserror::Error;
 /// Hours of a month, as AWS bills it.
 pub const HOURS_PER_MONTH: Decimal = Decimal::from_parts(730, 0, 0, false, 0);
 
+/// Bytes of what AWS bills as a GB, of storage (<https://aws.amazon.com/s3/pricing/>) as of traffic.
+pub(crate) const GIB: Decimal = Decimal::from_parts(1_073_741_824, 0, 0, false, 0);
+
 /// Hours of a week.
 pub const HOURS_PER_WEEK: Decimal = Decimal::from_parts(168, 0, 0, false, 0);
 

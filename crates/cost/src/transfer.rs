@@ -12,10 +12,7 @@ use settings::Region;
 
 use crate::money::Usd;
 use crate::prices::{PriceBook, PriceKey, Priced, Scope, Service};
-use crate::quantity::Unit;
-
-/// Traffic is billed in GB of 2^30 bytes.
-const GIB: Decimal = Decimal::from_parts(1_073_741_824, 0, 0, false, 0);
+use crate::quantity::{GIB, Unit};
 
 /// S3's largest page.
 const PAGE: u64 = 1_000;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use settings::Region;
 
 use crate::inventory::Inventory;
-use crate::quantity::HOURS_PER_MONTH;
+use crate::quantity::{GIB, HOURS_PER_MONTH};
 use rules::Collector;
 
 /// What becomes of a metric's days.
@@ -87,7 +87,6 @@ pub fn measures(inventory: &Inventory) -> (Vec<Measure>, Vec<Unmeasured>) {
 const DAY_SECONDS: Decimal = Decimal::from_parts(86_400, 0, 0, false, 0);
 const DAY_MINUTES: Decimal = Decimal::from_parts(1_440, 0, 0, false, 0);
 const DAY_HOURS: Decimal = Decimal::from_parts(24, 0, 0, false, 0);
-const GB: Decimal = Decimal::from_parts(1_073_741_824, 0, 0, false, 0);
 
 impl Statistic {
     /// What `days` days, of which some have `values`, are in the unit of the usage file. `None` when there are
@@ -104,13 +103,13 @@ impl Statistic {
         let month = HOURS_PER_MONTH / DAY_HOURS;
         let amount = match self {
             Self::MonthlySum => sum.checked_mul(month)? / days,
-            Self::MonthlyGb => (sum / GB).checked_mul(month)? / days,
+            Self::MonthlyGb => (sum / GIB).checked_mul(month)? / days,
             Self::Mean => sum / count,
-            Self::MeanGb => sum / count / GB,
-            Self::RateToMonthlyGb => (sum / count / GB).checked_mul(DAY_SECONDS * month)?,
+            Self::MeanGb => sum / count / GIB,
+            Self::RateToMonthlyGb => (sum / count / GIB).checked_mul(DAY_SECONDS * month)?,
             Self::PerSecond => sum / days / DAY_SECONDS,
             Self::PerMinute => sum / days / DAY_MINUTES,
-            Self::GbPerHour => sum / GB / days / DAY_HOURS,
+            Self::GbPerHour => sum / GIB / days / DAY_HOURS,
         };
         (amount >= Decimal::ZERO).then(|| amount.round_dp(4).normalize())
     }

@@ -11,14 +11,14 @@ fn state(kind: &str, values: serde_json::Value) -> Inventory {
 
 #[test]
 fn statistic_makes_months_of_730_hours_of_all_days() {
-    let values: Vec<Decimal> = [1, 2, 3].map(|gb| GB * Decimal::from(gb)).into();
+    let values: Vec<Decimal> = [1, 2, 3].map(|gb| GIB * Decimal::from(gb)).into();
     // 6 GB in 30 days: 6 × 730 / 720.
     assert_eq!(
         Statistic::MonthlyGb.of(&values, 30),
         Some(Decimal::new(60_833, 4))
     );
     assert_eq!(Statistic::MeanGb.of(&values, 30), Some(Decimal::TWO));
-    let rate = [GB / DAY_SECONDS];
+    let rate = [GIB / DAY_SECONDS];
     assert_eq!(
         Statistic::RateToMonthlyGb.of(&rate, 30),
         Some(Decimal::new(304_167, 4))
