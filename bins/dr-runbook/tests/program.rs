@@ -33,10 +33,7 @@ struct Stage {
 const STATE: &str = r#"{"version":4,"terraform_version":"1.11.4","serial":3,"lineage":"3f2504e0-4f89-11d3-9a0c-0305e82c3301","outputs":{},"resources":[]}"#;
 
 /// A local AWS; `None` where this machine cannot run one, and then the reason has been printed.
-async fn started(mut builder: Builder) -> Option<LocalAws> {
-    if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-        builder = builder.cache_dir(path);
-    }
+async fn started(builder: Builder) -> Option<LocalAws> {
     builder.start_or_skip().await.unwrap()
 }
 

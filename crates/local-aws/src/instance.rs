@@ -220,17 +220,12 @@ impl LocalAws {
         Self::builder().start().await
     }
 
-    /// The way in for tests: `None`, after a line `skipped: …` on stderr, if and only if this machine
-    /// cannot run it. `LOCAL_AWS_CACHE` names another directory for the emulators.
+    /// [`Builder::start_or_skip`] without other settings.
     ///
     /// # Errors
     /// Everything that is not this machine's lack: the test should fail.
     pub async fn start_or_skip() -> Result<Option<Self>, StartError> {
-        let mut builder = Self::builder();
-        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-            builder = builder.cache_dir(path);
-        }
-        builder.start_or_skip().await
+        Self::builder().start_or_skip().await
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -343,7 +338,8 @@ impl Drop for LocalAws {
 
 impl Builder {
     /// Starts it, or returns `None` after a line `skipped: …` on stderr if this machine cannot run it. LocalStack is
-    /// left out unless `LOCAL_AWS_LOCALSTACK` is set: it takes 570 MB.
+    /// left out unless `LOCAL_AWS_LOCALSTACK` is set: it takes 570 MB. Where no [`Builder::cache_dir`] is given, `LOCAL_AWS_CACHE` names
+    /// the directory of the emulators.
     ///
     /// # Errors
     /// Everything that is not this machine's lack.
@@ -351,7 +347,10 @@ impl Builder {
         clippy::print_stderr,
         reason = "a test that cannot run must say so; there is no other way to tell"
     )]
-    pub async fn start_or_skip(self) -> Result<Option<LocalAws>, StartError> {
+    pub async fn start_or_skip(mut self) -> Result<Option<LocalAws>, StartError> {
+        if self.cache_dir.is_none() {
+            self.cache_dir = std::env::var_os("LOCAL_AWS_CACHE").map(PathBuf::from);
+        }
         if self.base == Base::Localstack && std::env::var_os("LOCAL_AWS_LOCALSTACK").is_none() {
             eprintln!(
                 "skipped: localstack is 570 MB to install, LOCAL_AWS_LOCALSTACK=1 asks for it"

@@ -89,10 +89,7 @@ struct Stage {
 
 impl Stage {
     async fn open() -> Option<Self> {
-        let mut builder = LocalAws::builder();
-        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-            builder = builder.cache_dir(path);
-        }
+        let builder = LocalAws::builder();
         let aws = builder.start_or_skip().await.unwrap()?;
         let env = AwsEnv::load(Options {
             endpoint_url: Some(aws.endpoint().to_owned()),

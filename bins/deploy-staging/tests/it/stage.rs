@@ -80,10 +80,7 @@ impl Ended {
 impl Stage {
     /// Without a backend.
     pub(crate) async fn bare() -> Option<Self> {
-        let mut builder = LocalAws::builder();
-        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-            builder = builder.cache_dir(path);
-        }
+        let builder = LocalAws::builder();
         let aws = builder.start_or_skip().await.unwrap()?;
         let stage = Self {
             aws,

@@ -49,14 +49,11 @@ impl Stage {
     /// The instance, available; with a key of each region if `encrypted`. The clock stands still until it is
     /// stepped, or until [`Stage::run`] waits for the program.
     pub(crate) async fn open(data: RdsData, encrypted: bool) -> Option<Self> {
-        let mut builder = LocalAws::builder().rds(RdsOptions {
+        let builder = LocalAws::builder().rds(RdsOptions {
             clock: local_aws::RdsClock::Stepped,
             data,
             ..RdsOptions::default()
         });
-        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-            builder = builder.cache_dir(path);
-        }
         let aws = builder.start_or_skip().await.unwrap()?;
         let env = AwsEnv::load(Options {
             endpoint_url: Some(aws.endpoint().to_owned()),

@@ -24,13 +24,10 @@ struct Stage {
 
 impl Stage {
     async fn open() -> Option<Self> {
-        let mut builder = LocalAws::builder().rds(RdsOptions {
+        let builder = LocalAws::builder().rds(RdsOptions {
             clock: RdsClock::Stepped,
             ..RdsOptions::default()
         });
-        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-            builder = builder.cache_dir(path);
-        }
         let aws = builder.start_or_skip().await.unwrap()?;
         let env = AwsEnv::load(Options {
             endpoint_url: Some(aws.endpoint().to_owned()),

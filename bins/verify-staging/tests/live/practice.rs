@@ -23,13 +23,10 @@ fn commands() -> Vec<&'static str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_practice_environment_is_right_and_is_seen_broken_as_the_page_says() {
-    let mut builder = LocalAws::builder().rds(RdsOptions {
+    let builder = LocalAws::builder().rds(RdsOptions {
         data: RdsData::WhereInstalled,
         ..RdsOptions::default()
     });
-    if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-        builder = builder.cache_dir(path);
-    }
     let Some(aws) = builder.start_or_skip().await.unwrap() else {
         return;
     };

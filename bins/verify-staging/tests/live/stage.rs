@@ -43,13 +43,10 @@ impl Stage {
     /// With secrets as RDS and the cache's module keep them.
     pub(crate) async fn open() -> Option<Self> {
         // Time stands still for instances of RDS unless it is moved.
-        let mut builder = LocalAws::builder().rds(RdsOptions {
+        let builder = LocalAws::builder().rds(RdsOptions {
             clock: RdsClock::Stepped,
             ..RdsOptions::default()
         });
-        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-            builder = builder.cache_dir(path);
-        }
         let aws = builder.start_or_skip().await.unwrap()?;
         let env = AwsEnv::load(Options {
             endpoint_url: Some(aws.endpoint().to_owned()),

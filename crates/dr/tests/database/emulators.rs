@@ -149,9 +149,6 @@ async fn start(base: Base) -> Option<LocalAws> {
             ..RdsOptions::default()
         });
     }
-    if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-        builder = builder.cache_dir(path);
-    }
     builder.base(base).start_or_skip().await.unwrap()
 }
 

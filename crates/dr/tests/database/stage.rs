@@ -64,13 +64,10 @@ impl Stage {
     pub(crate) async fn open(encrypted: bool) -> Option<Self> {
         // Time that passes by itself would be at another point of each test on each machine.
         let clock = RdsClock::Asked { seconds: 60 };
-        let mut builder = LocalAws::builder().rds(RdsOptions {
+        let builder = LocalAws::builder().rds(RdsOptions {
             clock,
             ..RdsOptions::default()
         });
-        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-            builder = builder.cache_dir(path);
-        }
         let aws = builder.start_or_skip().await.unwrap()?;
         let env = AwsEnv::load(Options {
             endpoint_url: Some(aws.endpoint().to_owned()),

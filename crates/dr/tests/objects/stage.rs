@@ -85,10 +85,7 @@ impl Stage {
     }
 
     pub(crate) async fn on(base: Base) -> Option<Self> {
-        let mut builder = LocalAws::builder().base(base);
-        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-            builder = builder.cache_dir(path);
-        }
+        let builder = LocalAws::builder().base(base);
         let aws = builder.start_or_skip().await.unwrap()?;
         let env = AwsEnv::load(Options {
             endpoint_url: Some(aws.endpoint().to_owned()),

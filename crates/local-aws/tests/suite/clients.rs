@@ -23,10 +23,7 @@ macro_rules! start_or_return {
 pub(crate) use start_or_return;
 
 pub(crate) async fn start(base: Base) -> Option<LocalAws> {
-    let mut builder = LocalAws::builder().base(base).seed(7);
-    if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-        builder = builder.cache_dir(path);
-    }
+    let builder = LocalAws::builder().base(base).seed(7);
     builder.start_or_skip().await.unwrap()
 }
 

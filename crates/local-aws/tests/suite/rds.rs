@@ -24,10 +24,7 @@ pub(crate) const DR: &str = "us-east-1";
 
 /// A local AWS whose RDS stands still, or `None` where it cannot run.
 pub(crate) async fn start(options: RdsOptions) -> Option<(LocalAws, Rds)> {
-    let mut builder = LocalAws::builder().rds(options);
-    if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-        builder = builder.cache_dir(path);
-    }
+    let builder = LocalAws::builder().rds(options);
     let aws = builder.start_or_skip().await.unwrap()?;
     let rds = aws.rds().unwrap().clone();
     Some((aws, rds))

@@ -198,13 +198,7 @@ async fn code_of_functions_runs_only_where_it_is_asked_for() {
     );
     aws.stop().await;
 
-    let allowing = |of| {
-        let builder = LocalAws::builder().allow_execution(of);
-        match std::env::var_os("LOCAL_AWS_CACHE") {
-            Some(path) => builder.cache_dir(path),
-            None => builder,
-        }
-    };
+    let allowing = |of| LocalAws::builder().allow_execution(of);
     for (of, runs) in [(Execution::Glue, false), (Execution::Lambda, true)] {
         let Some(aws) = allowing(of).start_or_skip().await.unwrap() else {
             return;

@@ -55,7 +55,7 @@ impl Stage {
     /// The same with real servers, where there are any. What `fill` writes is in the backup.
     #[expect(clippy::print_stderr, reason = "a test that cannot run says why")]
     pub(crate) async fn open_with(data: RdsData, fill: impl AsyncFnOnce(&str)) -> Option<Self> {
-        let mut builder = LocalAws::builder().rds(RdsOptions {
+        let builder = LocalAws::builder().rds(RdsOptions {
             clock: RdsClock::Running { factor: 2000 },
             data,
             // Each environment leaves what it restored, and a whole sweep has hundreds of them.
@@ -65,9 +65,6 @@ impl Stage {
                 ..RdsQuotas::default()
             },
         });
-        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-            builder = builder.cache_dir(path);
-        }
         let aws = builder.start_or_skip().await.unwrap()?;
         let env = AwsEnv::load(Options {
             endpoint_url: Some(aws.endpoint().to_owned()),

@@ -110,13 +110,10 @@ impl Host for Process {
 
 impl Stage {
     pub(crate) async fn open() -> Option<Self> {
-        let mut builder = LocalAws::builder().rds(RdsOptions {
+        let builder = LocalAws::builder().rds(RdsOptions {
             clock: RdsClock::Stepped,
             ..RdsOptions::default()
         });
-        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-            builder = builder.cache_dir(path);
-        }
         let aws = builder.start_or_skip().await.unwrap()?;
         let load = async |credentials: Credentials| {
             let options = Options {

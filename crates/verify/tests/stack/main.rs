@@ -70,10 +70,7 @@ impl Stack {
             clock: RdsClock::Stepped,
             ..RdsOptions::default()
         };
-        let mut builder = LocalAws::builder().rds(rds);
-        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-            builder = builder.cache_dir(path);
-        }
+        let builder = LocalAws::builder().rds(rds);
         let aws = builder
             .start_or_skip()
             .await
