@@ -238,10 +238,10 @@ impl Isolated {
 
     /// Plans the failover of the drill. Looks at the DR region alone and changes nothing.
     pub async fn plan(&self, account: Option<String>, dr: &DrOnly, host: &impl Host) -> Plan {
-        let text = serde_json::to_vec(&self.settings).unwrap_or_default();
+        let digest = Digest::of_settings(&self.settings);
         let request = FailoverRequest {
             settings: &self.settings,
-            settings_digest: Digest::of(&text),
+            settings_digest: digest.unwrap_or_else(|_| Digest::of(&[])),
             account,
             declared: Declared {
                 lost: vec![self.settings.regions.primary],
