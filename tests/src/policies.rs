@@ -205,6 +205,15 @@ pub fn hold(name: &str, made: &Value) -> Result<Value> {
     Ok(written)
 }
 
+/// Whether the list of policies has the one of this name.
+///
+/// # Errors
+/// When the list cannot be read.
+pub fn is_listed(name: &str) -> Result<bool> {
+    let listed = std::fs::read_to_string(folder().join("README.md"))?;
+    Ok(listed.contains(&format!("[`{name}`]({name}.json)")))
+}
+
 /// The actions that are taken away in turn: each of them, or every ninth.
 ///
 /// # Errors

@@ -214,18 +214,11 @@ impl Checked {
                 .filter(of)
                 .partition(|waiver| waiver.expires >= today);
             if let Some(waiver) = open.first() {
-                let Waiver {
-                    reason,
-                    by,
-                    expires,
-                    ..
-                } = waiver;
                 answer.status = Status::Skipped;
-                answer.reason = Some(format!("accepted until {expires} by {by}: {reason}"));
+                answer.reason = Some(accepted(waiver, &by(waiver)));
                 answer.accepted = Some((*waiver).clone());
             } else if let Some(waiver) = over.first() {
-                let Waiver { by, expires, .. } = waiver;
-                let told = format!("accepted by {by} until {expires}, which is over");
+                let told = lapsed(waiver, &by(waiver));
                 let told = answer.reason.take().into_iter().chain([told]);
                 answer.reason = Some(told.collect::<Vec<_>>().join("; "));
                 answer.lapsed = Some((*waiver).clone());
@@ -340,6 +333,22 @@ impl Report for Checked {
     }
 }
 
+/// Who has accepted something, for a sentence about it.
+fn by(waiver: &Waiver) -> String {
+    format!(" by {}", waiver.by)
+}
+
+fn accepted(waiver: &Waiver, by: &str) -> String {
+    let Waiver {
+        reason, expires, ..
+    } = waiver;
+    format!("accepted until {expires}{by}: {reason}")
+}
+
+fn lapsed(waiver: &Waiver, by: &str) -> String {
+    format!("accepted{by} until {}, which is over", waiver.expires)
+}
+
 /// The answers as evidence keeps them.
 impl From<&Checked> for CheckResults {
     fn from(checked: &Checked) -> Self {
@@ -354,13 +363,13 @@ impl From<&Checked> for CheckResults {
 /// Captures hold no names of people: who has accepted something is in the file of waivers, which is kept beside them.
 impl From<&Answer> for CheckResult {
     fn from(answer: &Answer) -> Self {
-        let reason = answer.reason.as_deref().map(|reason| {
-            let waivers = [&answer.accepted, &answer.lapsed];
-            let names = waivers.into_iter().flatten().map(|waiver| &waiver.by);
-            names.fold(reason.to_owned(), |reason, by| {
-                reason.replace(&format!(" by {by}"), "")
-            })
-        });
+        let reason = match (&answer.reason, &answer.accepted, &answer.lapsed) {
+            (_, Some(waiver), _) => Some(accepted(waiver, "")),
+            (Some(reason), None, Some(waiver)) => {
+                Some(reason.replace(&lapsed(waiver, &by(waiver)), &lapsed(waiver, "")))
+            }
+            (reason, None, _) => reason.clone(),
+        };
         Self {
             id: answer.check.id.to_owned(),
             item: answer.check.item,

@@ -3,9 +3,6 @@
 use aws_sdk_ec2::types::IpPermission;
 use ipnet::IpNet;
 
-/// Every address of the internet, and every one of IPv6.
-pub(crate) const EVERYWHERE: [&str; 2] = ["0.0.0.0/0", "::/0"];
-
 /// The widest blocks that IANA gives to one registry, in bits of the prefix: whoever lets in more than one of them does not
 /// mean a network of somebody's.
 /// <https://www.iana.org/assignments/ipv4-address-space/ipv4-address-space.xhtml>,

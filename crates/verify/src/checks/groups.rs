@@ -7,7 +7,7 @@ use report::finding::{Observation, Severity, Unobserved};
 
 use super::Context;
 use crate::check::{Answer, Check};
-use crate::internet::{EVERYWHERE, is_internet, ranges};
+use crate::internet::{is_internet, ranges};
 
 static EXIST: Check = Check {
     id: "groups-exist",
@@ -207,7 +207,7 @@ fn edges(
                 Ok(BTreeSet::from([
                     edge(port("db_port")?, group("rds_security_group_id")?),
                     edge(port("redis_port")?, group("redis_security_group_id")?),
-                    edge(443, EVERYWHERE[0]),
+                    edge(443, "0.0.0.0/0"),
                 ]))
             };
             (one(Ok(app), group("alb_security_group_id")), reached())

@@ -101,89 +101,25 @@ async fn no_redis_group(stack: &Stack) {
     gone.expect("no group");
 }
 
+/// A group takes from somebody, or reaches, what the guide does not want.
+macro_rules! edge {
+    ($name:literal, $breaks:literal, $way:ident $group:literal, |$stack:ident| $rule:expr) => {
+        Mutation {
+            name: $name,
+            item: Some(8),
+            breaks: &[$breaks],
+            apply: |$stack| $way($stack, $group, $rule).boxed(),
+        }
+    };
+}
+
 pub(crate) fn mutations() -> Vec<Mutation> {
     vec![
-        Mutation {
-            name: "the database takes PostgreSQL from the internet",
-            item: Some(8),
-            breaks: &["groups-rds-ingress"],
-            apply: |stack| {
-                takes(
-                    stack,
-                    "rds_security_group_id",
-                    rule("tcp", Some((5432, 5432)), Peer::Four("0.0.0.0/0")),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "the database takes PostgreSQL from a prefix list",
-            item: Some(8),
-            breaks: &["groups-rds-ingress"],
-            apply: |stack| {
-                takes(
-                    stack,
-                    "rds_security_group_id",
-                    rule(
-                        "tcp",
-                        Some((5432, 5432)),
-                        Peer::List("pl-0123456789abcdef0"),
-                    ),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "the database takes every protocol from the tasks",
-            item: Some(8),
-            breaks: &["groups-rds-ingress"],
-            apply: |stack| {
-                takes(
-                    stack,
-                    "rds_security_group_id",
-                    rule(
-                        "-1",
-                        None,
-                        Peer::Group(id(stack, "ecs_tasks_security_group_id")),
-                    ),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "the database takes more ports than its own from the tasks",
-            item: Some(8),
-            breaks: &["groups-rds-ingress"],
-            apply: |stack| {
-                takes(
-                    stack,
-                    "rds_security_group_id",
-                    rule(
-                        "tcp",
-                        Some((5432, 5439)),
-                        Peer::Group(id(stack, "ecs_tasks_security_group_id")),
-                    ),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "the database takes PostgreSQL from the load balancer",
-            item: Some(8),
-            breaks: &["groups-rds-ingress"],
-            apply: |stack| {
-                takes(
-                    stack,
-                    "rds_security_group_id",
-                    rule(
-                        "tcp",
-                        Some((5432, 5432)),
-                        Peer::Group(id(stack, "alb_security_group_id")),
-                    ),
-                )
-                .boxed()
-            },
-        },
+        edge!("the database takes PostgreSQL from the internet", "groups-rds-ingress", takes "rds_security_group_id", |stack| rule("tcp", Some((5432, 5432)), Peer::Four("0.0.0.0/0"))),
+        edge!("the database takes PostgreSQL from a prefix list", "groups-rds-ingress", takes "rds_security_group_id", |stack| rule("tcp", Some((5432, 5432)), Peer::List("pl-0123456789abcdef0"))),
+        edge!("the database takes every protocol from the tasks", "groups-rds-ingress", takes "rds_security_group_id", |stack| rule("-1", None, Peer::Group(id(stack, "ecs_tasks_security_group_id")))),
+        edge!("the database takes more ports than its own from the tasks", "groups-rds-ingress", takes "rds_security_group_id", |stack| rule("tcp", Some((5432, 5439)), Peer::Group(id(stack, "ecs_tasks_security_group_id")))),
+        edge!("the database takes PostgreSQL from the load balancer", "groups-rds-ingress", takes "rds_security_group_id", |stack| rule("tcp", Some((5432, 5432)), Peer::Group(id(stack, "alb_security_group_id")))),
         Mutation {
             name: "the tasks do not reach the database's group any more",
             item: Some(8),
@@ -197,71 +133,11 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 .boxed()
             },
         },
-        Mutation {
-            name: "the database reaches HTTPS",
-            item: Some(8),
-            breaks: &["groups-rds-egress"],
-            apply: |stack| {
-                reaches(
-                    stack,
-                    "rds_security_group_id",
-                    rule("tcp", Some((443, 443)), Peer::Four("0.0.0.0/0")),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "Redis takes its port from every IPv6 address",
-            item: Some(8),
-            breaks: &["groups-redis-ingress"],
-            apply: |stack| {
-                takes(
-                    stack,
-                    "redis_security_group_id",
-                    rule("tcp", Some((6379, 6379)), Peer::Six("::/0")),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "Redis takes its port from the VPC's range",
-            item: Some(8),
-            breaks: &["groups-redis-ingress"],
-            apply: |stack| {
-                takes(
-                    stack,
-                    "redis_security_group_id",
-                    rule("tcp", Some((6379, 6379)), Peer::Four("10.0.0.0/16")),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "Redis reaches every IPv6 address",
-            item: Some(8),
-            breaks: &["groups-redis-egress"],
-            apply: |stack| {
-                reaches(
-                    stack,
-                    "redis_security_group_id",
-                    rule("-1", None, Peer::Six("::/0")),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "the load balancer takes SSH",
-            item: Some(8),
-            breaks: &["groups-alb-ingress"],
-            apply: |stack| {
-                takes(
-                    stack,
-                    "alb_security_group_id",
-                    rule("tcp", Some((22, 22)), Peer::Four("0.0.0.0/0")),
-                )
-                .boxed()
-            },
-        },
+        edge!("the database reaches HTTPS", "groups-rds-egress", reaches "rds_security_group_id", |stack| rule("tcp", Some((443, 443)), Peer::Four("0.0.0.0/0"))),
+        edge!("Redis takes its port from every IPv6 address", "groups-redis-ingress", takes "redis_security_group_id", |stack| rule("tcp", Some((6379, 6379)), Peer::Six("::/0"))),
+        edge!("Redis takes its port from the VPC's range", "groups-redis-ingress", takes "redis_security_group_id", |stack| rule("tcp", Some((6379, 6379)), Peer::Four("10.0.0.0/16"))),
+        edge!("Redis reaches every IPv6 address", "groups-redis-egress", reaches "redis_security_group_id", |stack| rule("-1", None, Peer::Six("::/0"))),
+        edge!("the load balancer takes SSH", "groups-alb-ingress", takes "alb_security_group_id", |stack| rule("tcp", Some((22, 22)), Peer::Four("0.0.0.0/0"))),
         Mutation {
             name: "the load balancer does not take HTTPS",
             item: Some(8),
@@ -275,45 +151,9 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 .boxed()
             },
         },
-        Mutation {
-            name: "the load balancer reaches everything",
-            item: Some(8),
-            breaks: &["groups-alb-egress"],
-            apply: |stack| {
-                reaches(
-                    stack,
-                    "alb_security_group_id",
-                    rule("-1", None, Peer::Four("0.0.0.0/0")),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "the tasks take requests past the load balancer",
-            item: Some(8),
-            breaks: &["groups-tasks-ingress"],
-            apply: |stack| {
-                takes(
-                    stack,
-                    "ecs_tasks_security_group_id",
-                    rule("tcp", Some((3000, 3000)), Peer::Four("0.0.0.0/0")),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "the tasks reach everything",
-            item: Some(8),
-            breaks: &["groups-tasks-egress"],
-            apply: |stack| {
-                reaches(
-                    stack,
-                    "ecs_tasks_security_group_id",
-                    rule("-1", None, Peer::Four("0.0.0.0/0")),
-                )
-                .boxed()
-            },
-        },
+        edge!("the load balancer reaches everything", "groups-alb-egress", reaches "alb_security_group_id", |stack| rule("-1", None, Peer::Four("0.0.0.0/0"))),
+        edge!("the tasks take requests past the load balancer", "groups-tasks-ingress", takes "ecs_tasks_security_group_id", |stack| rule("tcp", Some((3000, 3000)), Peer::Four("0.0.0.0/0"))),
+        edge!("the tasks reach everything", "groups-tasks-egress", reaches "ecs_tasks_security_group_id", |stack| rule("-1", None, Peer::Four("0.0.0.0/0"))),
         Mutation {
             name: "the tasks do not reach Redis",
             item: Some(8),
@@ -327,109 +167,13 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 .boxed()
             },
         },
-        Mutation {
-            name: "the database takes PostgreSQL from every IPv6 address",
-            item: Some(8),
-            breaks: &["groups-rds-ingress"],
-            apply: |stack| {
-                takes(
-                    stack,
-                    "rds_security_group_id",
-                    rule("tcp", Some((5432, 5432)), Peer::Six("::/0")),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "the database answers pings of the tasks",
-            item: Some(8),
-            breaks: &["groups-rds-ingress"],
-            apply: |stack| {
-                takes(
-                    stack,
-                    "rds_security_group_id",
-                    rule(
-                        "icmp",
-                        Some((8, -1)),
-                        Peer::Group(id(stack, "ecs_tasks_security_group_id")),
-                    ),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "Redis takes its port from the load balancer",
-            item: Some(8),
-            breaks: &["groups-redis-ingress"],
-            apply: |stack| {
-                takes(
-                    stack,
-                    "redis_security_group_id",
-                    rule(
-                        "tcp",
-                        Some((6379, 6379)),
-                        Peer::Group(id(stack, "alb_security_group_id")),
-                    ),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "Redis reaches HTTPS",
-            item: Some(8),
-            breaks: &["groups-redis-egress"],
-            apply: |stack| {
-                reaches(
-                    stack,
-                    "redis_security_group_id",
-                    rule("tcp", Some((443, 443)), Peer::Four("0.0.0.0/0")),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "the tasks take SSH from the VPC",
-            item: Some(8),
-            breaks: &["groups-tasks-ingress"],
-            apply: |stack| {
-                takes(
-                    stack,
-                    "ecs_tasks_security_group_id",
-                    rule("tcp", Some((22, 22)), Peer::Four("10.0.0.0/16")),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "the load balancer takes QUIC",
-            item: Some(8),
-            breaks: &["groups-alb-ingress"],
-            apply: |stack| {
-                takes(
-                    stack,
-                    "alb_security_group_id",
-                    rule("udp", Some((443, 443)), Peer::Four("0.0.0.0/0")),
-                )
-                .boxed()
-            },
-        },
-        Mutation {
-            name: "the load balancer reaches the database",
-            item: Some(8),
-            breaks: &["groups-alb-egress"],
-            apply: |stack| {
-                reaches(
-                    stack,
-                    "alb_security_group_id",
-                    rule(
-                        "tcp",
-                        Some((5432, 5432)),
-                        Peer::Group(id(stack, "rds_security_group_id")),
-                    ),
-                )
-                .boxed()
-            },
-        },
+        edge!("the database takes PostgreSQL from every IPv6 address", "groups-rds-ingress", takes "rds_security_group_id", |stack| rule("tcp", Some((5432, 5432)), Peer::Six("::/0"))),
+        edge!("the database answers pings of the tasks", "groups-rds-ingress", takes "rds_security_group_id", |stack| rule("icmp", Some((8, -1)), Peer::Group(id(stack, "ecs_tasks_security_group_id")))),
+        edge!("Redis takes its port from the load balancer", "groups-redis-ingress", takes "redis_security_group_id", |stack| rule("tcp", Some((6379, 6379)), Peer::Group(id(stack, "alb_security_group_id")))),
+        edge!("Redis reaches HTTPS", "groups-redis-egress", reaches "redis_security_group_id", |stack| rule("tcp", Some((443, 443)), Peer::Four("0.0.0.0/0"))),
+        edge!("the tasks take SSH from the VPC", "groups-tasks-ingress", takes "ecs_tasks_security_group_id", |stack| rule("tcp", Some((22, 22)), Peer::Four("10.0.0.0/16"))),
+        edge!("the load balancer takes QUIC", "groups-alb-ingress", takes "alb_security_group_id", |stack| rule("udp", Some((443, 443)), Peer::Four("0.0.0.0/0"))),
+        edge!("the load balancer reaches the database", "groups-alb-egress", reaches "alb_security_group_id", |stack| rule("tcp", Some((5432, 5432)), Peer::Group(id(stack, "rds_security_group_id")))),
         Mutation {
             name: "members of the default group talk to each other",
             item: Some(8),
